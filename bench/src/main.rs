@@ -1,0 +1,2 @@
+//! avouch-bench
+fn main() {}

@@ -1,0 +1,22 @@
+//! Every bound of the protocol, with its reason. A message beyond a bound is refused before it is decoded.
+
+/// Version that every message of this release carries under key 0.
+pub const VERSION: u64 = 1;
+/// Largest enrolment request: three public areas, one certificate of up to 8 KiB and a label.
+pub const MAX_ENROL_BYTES: usize = 64 * 1024;
+/// Largest challenge request: a version, a receipt position and a few counters.
+pub const MAX_CHALLENGE_REQUEST_BYTES: usize = 4 * 1024;
+/// Largest evidence message: a whole IMA list of about 200,000 entries and a vendor boot log.
+pub const MAX_EVIDENCE_BYTES: usize = 32 * 1024 * 1024;
+/// Largest boot log taken: TCG logs are 10–250 KB, and firmware reserves 64 KiB to 1 MiB for them.
+pub const MAX_BOOT_LOG_BYTES: usize = 2 * 1024 * 1024;
+/// Largest quote or attestation structure: TPMS_ATTEST is under 300 bytes with every name at SHA-512 width.
+pub const MAX_ATTEST_BYTES: usize = 1024;
+/// Largest TPMT_SIGNATURE: RSA-4096 and its header.
+pub const MAX_SIGNATURE_BYTES: usize = 1024;
+/// Longest label a person may give to a node, in bytes of UTF-8.
+pub const MAX_LABEL_BYTES: usize = 64;
+/// Seconds a round stays open for late answers after its end (protocol rule on rounds).
+pub const ROUND_GRACE_SECONDS: u64 = 30;
+/// Shortest and longest interval between rounds, in seconds.
+pub const INTERVAL_RANGE: core::ops::RangeInclusive<u64> = 5..=86_400;

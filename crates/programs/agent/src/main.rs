@@ -1,0 +1,2 @@
+//! avouch-agent
+fn main() {}
