@@ -1,0 +1,232 @@
+//! A software TPM per test: manufactured once per checkout with EK certificates of one local CA, copied for each test.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+
+/// How many different TPMs the factory makes; a test names one by its number.
+pub const TPMS: usize = 4;
+/// Longest wait for swtpm to open its socket. Hitting it means swtpm is broken, not slow: it needs milliseconds.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Manufactured TPM states and the CA that certified their endorsement keys.
+#[derive(Clone, Debug)]
+pub struct Factory {
+    folder: PathBuf,
+}
+
+/// A running software TPM with a state of its own; ends when dropped.
+#[derive(Debug)]
+pub struct Swtpm {
+    // Declared before the folder: the process ends before its state is removed.
+    process: Process,
+    folder: TempDir,
+    starts: u32,
+}
+
+#[derive(Debug)]
+struct Process(Child);
+
+// === impl Factory ===
+
+impl Factory {
+    /// The factory of this checkout, manufacturing on first use. `None` when swtpm is not installed.
+    ///
+    /// # Errors
+    /// When swtpm is installed and cannot manufacture.
+    pub fn open() -> Result<Option<Self>> {
+        if !installed("swtpm") || !installed("swtpm_setup") {
+            return Ok(None);
+        }
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(default_target, PathBuf::from);
+        let factory = Self { folder: target.join("testkit") };
+        fs::create_dir_all(&factory.folder)?;
+        let lock = fs::File::create(factory.folder.join("lock"))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        if !factory.folder.join("complete").exists() {
+            factory.manufacture().context("cannot manufacture software TPMs")?;
+            fs::write(factory.folder.join("complete"), b"")?;
+        }
+        Ok(Some(factory))
+    }
+
+    /// PEM bundle of the root and the issuer of the EK certificates.
+    pub fn ek_roots(&self) -> PathBuf {
+        self.folder.join("ek-roots.pem")
+    }
+
+    /// Starts a fresh copy of TPM number `which`.
+    ///
+    /// # Errors
+    /// When there is no such TPM or swtpm does not come up.
+    pub fn start(&self, which: usize) -> Result<Swtpm> {
+        ensure!(which < TPMS, "there are {TPMS} TPMs, number {which} is not one of them");
+        // Socket paths end at 107 bytes, and AppArmor profiles of swtpm allow /tmp.
+        let folder = tempfile::Builder::new().prefix("avouch-").tempdir_in("/tmp")?;
+        let state = folder.path().join("state");
+        fs::create_dir(&state)?;
+        for file in fs::read_dir(self.state(which))? {
+            let file = file?;
+            fs::copy(file.path(), state.join(file.file_name()))?;
+        }
+        let process = Process::start(folder.path())?;
+        Ok(Swtpm { process, folder, starts: 1 })
+    }
+
+    fn state(&self, which: usize) -> PathBuf {
+        self.folder.join(format!("tpm-{which}"))
+    }
+
+    fn manufacture(&self) -> Result<()> {
+        let work = tempfile::Builder::new().prefix("avouch-").tempdir_in("/tmp")?;
+        let ca = work.path().join("ca");
+        fs::create_dir(&ca)?;
+        write_configuration(work.path(), &ca)?;
+        for which in 0..TPMS {
+            let made = work.path().join(format!("tpm-{which}"));
+            fs::create_dir(&made)?;
+            manufacture_one(work.path(), &made)?;
+            let kept = self.state(which);
+            fs::create_dir_all(&kept)?;
+            fs::copy(made.join("tpm2-00.permall"), kept.join("tpm2-00.permall"))?;
+        }
+        let mut bundle = fs::read(ca.join("swtpm-localca-rootca-cert.pem"))?;
+        bundle.extend(fs::read(ca.join("issuercert.pem"))?);
+        fs::write(self.ek_roots(), bundle)?;
+        Ok(())
+    }
+}
+
+fn default_target() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).join("target")
+}
+
+fn installed(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+fn write_configuration(work: &Path, ca: &Path) -> Result<()> {
+    let (work_text, ca_text) = (work.display(), ca.display());
+    fs::write(
+        work.join("setup.conf"),
+        format!(
+            "create_certs_tool=swtpm_localca\ncreate_certs_tool_config={work_text}/localca.conf\n\
+             create_certs_tool_options={work_text}/localca.options\nactive_pcr_banks=sha1,sha256\n"
+        ),
+    )?;
+    fs::write(
+        work.join("localca.conf"),
+        format!(
+            "statedir = {ca_text}\nsigningkey = {ca_text}/signkey.pem\nissuercert = {ca_text}/issuercert.pem\n\
+             certserial = {ca_text}/certserial\n"
+        ),
+    )?;
+    fs::write(
+        work.join("localca.options"),
+        "--platform-manufacturer Avouch\n--platform-version 1.0\n--platform-model testkit\n",
+    )?;
+    Ok(())
+}
+
+fn manufacture_one(work: &Path, state: &Path) -> Result<()> {
+    // The key size is said aloud: distributions differ in the default.
+    let setup = |key_size: bool| {
+        let mut command = Command::new("swtpm_setup");
+        command.args(["--tpm2", "--create-ek-cert", "--pcr-banks", "sha1,sha256", "--overwrite", "--config"]);
+        command.arg(work.join("setup.conf")).arg("--tpm-state").arg(state).arg("--logfile").arg(work.join("setup.log"));
+        if key_size {
+            command.args(["--rsa-keysize", "2048"]);
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status()
+    };
+    if setup(true)?.success() || setup(false)?.success() {
+        return Ok(());
+    }
+    bail!("swtpm_setup failed: {}", fs::read_to_string(work.join("setup.log")).unwrap_or_default());
+}
+
+// === impl Swtpm ===
+
+impl Swtpm {
+    /// How a transport names this TPM: `unix:PATH`.
+    pub fn transport(&self) -> String {
+        format!("unix:{}", socket(self.folder.path()).display())
+    }
+
+    /// Ends the process at once and starts it again with the state it had stored: a power cut, then a boot.
+    ///
+    /// # Errors
+    /// When swtpm does not come up again.
+    pub fn power_cut(&mut self) -> Result<()> {
+        self.process.end();
+        self.process = Process::start(self.folder.path())?;
+        self.starts += 1;
+        Ok(())
+    }
+
+    /// How often the TPM was started.
+    pub fn starts(&self) -> u32 {
+        self.starts
+    }
+
+    /// Ends the process and keeps it down, as a TPM that fell off the bus.
+    pub fn unplug(&mut self) {
+        self.process.end();
+    }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("tpm.sock")
+}
+
+// === impl Process ===
+
+impl Process {
+    fn start(folder: &Path) -> Result<Self> {
+        let path = socket(folder);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let log = fs::File::create(folder.join("swtpm.log"))?;
+        let child = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
+            .arg(format!("dir={}", folder.join("state").display()))
+            .arg("--server")
+            .arg(format!("type=unixio,path={}", path.display()))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start swtpm")?;
+        let mut process = Self(child);
+        let start = Instant::now();
+        while !path.exists() {
+            if let Some(status) = process.0.try_wait()? {
+                bail!("swtpm ended with {status}: {}", fs::read_to_string(folder.join("swtpm.log")).unwrap_or_default());
+            }
+            ensure!(start.elapsed() < START_DEADLINE, "swtpm did not open {}", path.display());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(process)
+    }
+
+    fn end(&mut self) {
+        // Both fail only when the process is gone already, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,23 @@
+//! Formatting and clippy over the whole tree.
+
+use anyhow::Result;
+
+use crate::command::{cargo, holds};
+use crate::tally::Tally;
+use crate::walls;
+
+/// Formatting, clippy with warnings denied, and the walls; one test each.
+pub fn run() -> Result<Tally> {
+    let mut tally = Tally::one(holds(&mut cargo(&["fmt", "--all", "--check"])));
+    tally += Tally::one(holds(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])));
+    tally += walls::check()?;
+    Ok(tally)
+}

@@ -1,0 +1,187 @@
+//! Runs Rust tests through cargo-nextest where it is installed and through `cargo test` elsewhere, and counts them.
+//!
+//! A test that cannot run here prints a line that starts with `skipped:` and returns; it is counted as skipped. So
+//! the output of passing tests is read too, and kept under `target/xtask/`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{cargo, in_ci, root};
+use crate::tally::Tally;
+
+/// Modules whose tests form suites of their own, apart from the unit tests.
+const SUITE_MODULES: [&str; 4] = ["corpus", "mutations", "attacks", "faults"];
+
+/// Which tests.
+pub enum Pick {
+    /// All but the named suites.
+    Unit,
+    /// One named suite: the tests in modules of this name.
+    Module(&'static str),
+}
+
+/// Runs the picked tests of `packages` (arguments such as `-p avouch-ima`, or `--workspace`).
+///
+/// # Errors
+/// When the runner cannot start, or prints no summary.
+pub fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
+    let nextest = have_nextest();
+    let mut command = if nextest { nextest_command(packages, pick) } else { cargo_test_command(packages, pick) };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    if nextest {
+        // nextest reports on standard error; the shell joins the streams so that one reader sees their order.
+        command.stdout(Stdio::inherit()).stderr(Stdio::piped());
+    }
+    let log_path = root().join("target/xtask").join(format!("{name}.log"));
+    fs::create_dir_all(root().join("target/xtask"))?;
+    let mut log = fs::File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+    let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+    let output: Box<dyn std::io::Read> = match (child.stderr.take(), child.stdout.take()) {
+        (Some(stderr), _) => Box::new(stderr),
+        (None, Some(stdout)) => Box::new(stdout),
+        (None, None) => bail!("the test runner has no output"),
+    };
+    let mut counted = Counted::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        writeln!(log, "{line}")?;
+        counted.read(&line);
+    }
+    let status = child.wait()?;
+    let Some(mut tally) = counted.tally() else {
+        bail!("the test runner printed no summary and ended with {status}; see {}", log_path.display());
+    };
+    if !status.success() && tally.failed == 0 {
+        eprintln!("the test runner ended with {status}; see {}", log_path.display());
+        tally.failed += 1;
+    }
+    Ok(tally)
+}
+
+fn have_nextest() -> bool {
+    Command::new("cargo-nextest").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn nextest_command(packages: &[&str], pick: &Pick) -> Command {
+    let wanted = |module: &str| format!("test(/(^|::){module}::/)");
+    let filter = match pick {
+        Pick::Unit => format!("not ({})", SUITE_MODULES.map(wanted).join(" | ")),
+        Pick::Module(module) => wanted(module),
+    };
+    let mut command = cargo(&["nextest", "run", "--no-fail-fast", "--color=never", "--cargo-quiet"]);
+    command.args(["--success-output=immediate", "--failure-output=immediate", "--no-tests=pass", "-E", &filter]);
+    command.args(packages);
+    command
+}
+
+fn cargo_test_command(packages: &[&str], pick: &Pick) -> Command {
+    let mut command = cargo(&["test", "--quiet", "--no-fail-fast", "--all-targets"]);
+    command.args(packages).arg("--").arg("--show-output");
+    match pick {
+        Pick::Unit => {
+            for module in SUITE_MODULES {
+                command.args(["--skip", &format!("{module}::")]);
+            }
+        }
+        Pick::Module(module) => {
+            command.arg(format!("{module}::"));
+        }
+    }
+    command
+}
+
+/// What the runner's lines say.
+#[derive(Default)]
+struct Counted {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    summaries: u64,
+    showing: bool,
+}
+
+impl Counted {
+    fn read(&mut self, line: &str) {
+        let text = line.trim_start();
+        if text.starts_with("skipped:") {
+            self.skipped += 1;
+            eprintln!("    {text}");
+        } else if let Some(rest) = text.strip_prefix("Summary [") {
+            self.summaries += 1;
+            self.passed += number_before(rest, " passed");
+            self.failed += number_before(rest, " failed") + number_before(rest, " timed out");
+            eprintln!("    {text}");
+        } else if let Some(rest) = text.strip_prefix("test result:") {
+            self.summaries += 1;
+            self.passed += number_before(rest, " passed");
+            self.failed += number_before(rest, " failed");
+            self.skipped += number_before(rest, " ignored");
+        } else {
+            self.show(line, text);
+        }
+    }
+
+    /// Failures are shown whole, and what tests count for people; the rest stays in the log.
+    fn show(&mut self, line: &str, text: &str) {
+        if text.starts_with("PASS [") || text.starts_with("SLOW [") {
+            self.showing = false;
+        } else if text.starts_with("FAIL [") || text.starts_with("SIG") || text.starts_with("error") {
+            self.showing = true;
+        }
+        if self.showing || text.starts_with("counted:") || text.starts_with("warning: unused") {
+            eprintln!("{line}");
+        }
+    }
+
+    /// A test that skipped itself passed in the runner's eyes, so it moves from one count to the other. In
+    /// continuous integration every tool is installed, so there a skipped test is a failure.
+    fn tally(&self) -> Option<Tally> {
+        (self.summaries > 0).then(|| {
+            let passed = self.passed.saturating_sub(self.skipped);
+            if in_ci() && self.skipped > 0 {
+                eprintln!("{} tests were skipped, which continuous integration does not allow", self.skipped);
+                return Tally { passed, failed: self.failed + self.skipped, skipped: 0 };
+            }
+            Tally { passed, failed: self.failed, skipped: self.skipped }
+        })
+    }
+}
+
+fn number_before(text: &str, unit: &str) -> u64 {
+    let Some(end) = text.find(unit) else { return 0 };
+    let head = text.get(..end).unwrap_or_default();
+    let digits: String = head.chars().rev().take_while(char::is_ascii_digit).collect();
+    digits.chars().rev().collect::<String>().parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Counted {
+        let mut counted = Counted::default();
+        lines.iter().for_each(|line| counted.read(line));
+        counted
+    }
+
+    #[test]
+    fn a_nextest_summary_is_counted() {
+        let counted = read(&["     Summary [   0.231s] 14 tests run: 12 passed (1 slow), 2 failed, 3 skipped"]);
+        assert_eq!((counted.passed, counted.failed, counted.skipped), (12, 2, 0));
+    }
+
+    #[test]
+    fn cargo_test_results_are_summed() {
+        let line = "test result: ok. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        let counted = read(&[line, line]);
+        assert_eq!((counted.passed, counted.failed), (6, 2));
+    }
+
+    #[test]
+    fn no_summary_is_no_result() {
+        assert!(read(&["nothing"]).tally().is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask test`: the suites, in the order of continuous integration.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::command::{cargo, must, root};
+use crate::nextest::{self, Pick};
+use crate::stage::stage;
+use crate::tally::Tally;
+use crate::{demo, generate, lab, lint};
+
+/// A named suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// Formatting, clippy and the walls.
+    Lint,
+    /// Unit and integration tests on this machine.
+    Unit,
+    /// Attacks that must get their verdict, over HTTPS against a software TPM.
+    Attacks,
+    /// Inputs that nobody on this project wrote, from $AVOUCH_CORPUS.
+    Corpus,
+    /// The fuzz targets over their seeds and 100,000 mutations each.
+    Mutations,
+    /// Kill -9 and full disks.
+    Faults,
+    /// Generated files and the commands of the documents.
+    Docs,
+    /// Scenarios in the virtual machine.
+    Lab,
+    /// The demo, from start to summary.
+    Demo,
+}
+
+/// Order and budgets of a whole run, in seconds on two cores.
+const ALL: [(Suite, u64); 9] = [
+    (Suite::Lint, 210),
+    (Suite::Unit, 300),
+    (Suite::Docs, 30),
+    (Suite::Attacks, 60),
+    (Suite::Corpus, 60),
+    (Suite::Mutations, 180),
+    (Suite::Faults, 180),
+    (Suite::Lab, 300),
+    (Suite::Demo, 240),
+];
+
+/// Runs `suites`, or all of them; the last line on standard output is the tally.
+pub fn run(suites: &[Suite]) -> Result<ExitCode> {
+    let mut tally = Tally::default();
+    let needs_lab = |suite: &Suite| matches!(suite, Suite::Lab | Suite::Demo);
+    if suites.is_empty() || suites.iter().any(needs_lab) {
+        tally += stage("packages", Duration::from_secs(180), || lab::packages().map(|()| Tally::default()));
+    }
+    if suites.is_empty() {
+        tally += stage("build", Duration::from_secs(360), build);
+    }
+    for (suite, budget) in ALL {
+        if suites.is_empty() || suites.contains(&suite) {
+            tally += stage(&format!("{suite:?}").to_lowercase(), Duration::from_secs(budget), || run_suite(suite));
+        }
+    }
+    println!("{tally}");
+    Ok(tally.exit_code())
+}
+
+fn build() -> Result<Tally> {
+    must(&mut cargo(&["build", "--workspace", "--all-targets", "--quiet"]))?;
+    Ok(Tally::default())
+}
+
+fn run_suite(suite: Suite) -> Result<Tally> {
+    let module = |name: &'static str| nextest::run(name, &["--workspace"], &Pick::Module(name));
+    match suite {
+        Suite::Lint => lint::run(),
+        Suite::Unit => nextest::run("unit", &["--workspace"], &Pick::Unit),
+        Suite::Attacks => module("attacks"),
+        Suite::Corpus => corpus(),
+        Suite::Mutations => module("mutations"),
+        Suite::Faults => module("faults"),
+        Suite::Docs => generate::check(),
+        Suite::Lab => lab::suite(),
+        Suite::Demo => demo::suite(),
+    }
+}
+
+/// A corpus that is named and missing is a failure: the run would claim what it did not do.
+fn corpus() -> Result<Tally> {
+    match std::env::var_os("AVOUCH_CORPUS") {
+        None => {
+            eprintln!("skipped: AVOUCH_CORPUS is not set; point it at a folder with an INDEX.tsv to run real inputs");
+            Ok(Tally { skipped: 1, ..Tally::default() })
+        }
+        Some(path) => {
+            let index = root().join(path).join("INDEX.tsv");
+            anyhow::ensure!(index.is_file(), "AVOUCH_CORPUS names {}, which has no INDEX.tsv", index.display());
+            nextest::run("corpus", &["--workspace"], &Pick::Module("corpus"))
+        }
+    }
+}
