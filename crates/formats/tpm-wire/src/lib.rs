@@ -1,4 +1,8 @@
 //! TPM 2.0 structures, commands and responses: strict codec, both directions, no I/O and no cryptography.
+//!
+//! Sources: TCG Trusted Platform Module Library, Parts 1 to 3 (version 1.59); TCG EK Credential Profile for the
+//! endorsement key template. Every parser consumes all of its input or answers with a [`WireError`] that says where,
+//! what was wanted and what was there; none reserves memory by a count that it was told.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -8,6 +12,20 @@
 
 extern crate alloc;
 
+mod attest;
+mod error;
 mod hash;
+mod key;
+mod pcr;
+mod public;
+mod signature;
+pub mod templates;
+mod wire;
 
+pub use attest::{Attest, AttestBody, ClockInfo};
+pub use error::{Wanted, WireError};
 pub use hash::{Digest, HashAlg, Hasher, extend};
+pub use key::{Curve, Kdf, Key, KeyedHashScheme, Scheme, Symmetric};
+pub use pcr::{BankSelection, PcrSelection, SelectionList};
+pub use public::{Attributes, PublicArea, qualified_name};
+pub use signature::Signature;
