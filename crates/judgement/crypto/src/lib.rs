@@ -1,1 +1,21 @@
-//! avouch-crypto
+//! The cryptography of Avouch: one place that names a crypto library, so that it can be reviewed and replaced in
+//! one place.
+//!
+//! No I/O, no clock, no environment, no logging: times are arguments (Unix seconds). Randomness is the one exception
+//! of the crates on this floor and is drawn for nothing but keys, nonces and secrets ([`random`]), certificate serial
+//! numbers, the OAEP seed of [`make_credential`] and what TLS itself draws. A TLS handshake asks rustls for the time;
+//! every other check takes it as an argument.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)
+)]
+
+pub mod ca;
+mod certificate;
+pub mod client_key;
+mod hash;
+pub mod signing;
+pub mod tls;
+
+pub use hash::{Hash, constant_time_eq, hmac_sha256, random, sha256, sha256_hash};

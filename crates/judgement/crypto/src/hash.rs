@@ -1,0 +1,112 @@
+//! Hashes, MACs, constant-time comparison and random bytes.
+
+use avouch_tpm_wire::{Digest, HashAlg, Hasher};
+use aws_lc_rs::{constant_time, digest, hmac, rand};
+
+/// The hash functions, for everything that takes an [`avouch_tpm_wire::Hasher`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hash;
+
+impl Hasher for Hash {
+    fn hash(&self, alg: HashAlg, parts: &[&[u8]]) -> Digest {
+        let mut context = digest::Context::new(algorithm(alg));
+        parts.iter().for_each(|part| context.update(part));
+        // Both sides take the length from the same algorithm, so the fallback is never taken; were it, an all-zero
+        // digest matches no honest value.
+        Digest::new(alg, context.finish().as_ref()).unwrap_or(Digest::zero(alg))
+    }
+}
+
+/// SHA-256 over the concatenation of `parts` (FIPS 180-4).
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    array(context.finish().as_ref())
+}
+
+/// [`sha256`] under the name that reads well as a function value, e.g. for `avouch_protocol::Sha256`.
+pub fn sha256_hash(parts: &[&[u8]]) -> [u8; 32] {
+    sha256(parts)
+}
+
+/// HMAC-SHA-256 over the concatenation of `parts` (FIPS 198-1).
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let mut context = hmac::Context::with_key(&key);
+    parts.iter().for_each(|part| context.update(part));
+    array(context.sign().as_ref())
+}
+
+/// Compares two secrets in a time that depends on their length only. Different lengths are unequal.
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// `N` bytes from the operating system's generator, for nonces, secrets and names that must not be guessed.
+///
+/// # Panics
+/// When the operating system gives no randomness: going on with predictable nonces would be worse.
+#[expect(clippy::panic, reason = "no caller can go on without randomness, and none may try")]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    if rand::fill(&mut bytes).is_err() {
+        panic!("the operating system gives no random bytes");
+    }
+    bytes
+}
+
+fn algorithm(alg: HashAlg) -> &'static digest::Algorithm {
+    match alg {
+        HashAlg::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        HashAlg::Sha256 => &digest::SHA256,
+        HashAlg::Sha384 => &digest::SHA384,
+        HashAlg::Sha512 => &digest::SHA512,
+    }
+}
+
+/// The 32 bytes of a SHA-256 value; both callers hash with SHA-256.
+fn array(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    #[test]
+    fn hashes_equal_the_published_vectors_however_the_input_is_cut() {
+        // FIPS 180-4 examples, message "abc".
+        let sha256_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex(&sha256(&[b"abc"])), sha256_abc);
+        assert_eq!(hex(&sha256_hash(&[b"a", b"", b"bc"])), sha256_abc);
+        assert_eq!(Hash.hash(HashAlg::Sha256, &[b"ab", b"c"]).to_string(), sha256_abc);
+        assert_eq!(Hash.hash(HashAlg::Sha1, &[b"abc"]).to_string(), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert!(Hash.hash(HashAlg::Sha384, &[b"abc"]).to_string().starts_with("cb00753f45a35e8bb5a03d699ac65007"));
+        assert!(Hash.hash(HashAlg::Sha512, &[b"abc"]).to_string().starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn hmac_equals_the_published_vector() {
+        // RFC 4231, test case 2.
+        let mac = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
+        assert_eq!(hex(&mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn comparison_tells_content_and_length_apart() {
+        assert!(constant_time_eq(b"same", b"same"));
+        assert!(!constant_time_eq(b"same", b"sane"));
+        assert!(!constant_time_eq(b"same", b"same "));
+    }
+
+    #[test]
+    fn random_values_do_not_repeat() {
+        assert_ne!(random::<32>(), random::<32>());
+    }
+}
