@@ -1,1 +1,35 @@
-//! avouch-bootlog
+//! TCG boot logs: parse strictly, replay per bank, and say in words what was measured.
+//!
+//! Source: TCG PC Client Platform Firmware Profile (PFP) 1.06, section 10 "Event Logging": the crypto-agile form
+//! (`TCG_PCR_EVENT2` after a "Spec ID Event03" header) and the SHA-1 form (`TCG_PCClientPCREvent`). Logs of
+//! confidential virtual machines (UEFI 2.10 section 38, CCEL) have the crypto-agile form too; their index is a
+//! measurement register, not a PCR, and that reading is left to the caller.
+//!
+//! A log proves nothing by itself: event types and event data are not covered by the digests of most events, and only
+//! [`BootLog::replay`] against a quoted PCR shows that the digests were extended. An appraiser judges digests;
+//! [`Event::describe`] is for people.
+//!
+//! ```
+//! use avouch_bootlog::BootLog;
+//! let error = BootLog::parse(b"not a log").unwrap_err();
+//! assert_eq!(error.offset(), 0);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+extern crate alloc;
+
+mod cursor;
+mod describe;
+mod device_path;
+mod error;
+mod event_type;
+mod log;
+mod replay;
+mod text;
+
+pub use error::LogError;
+pub use event_type::EventType;
+pub use log::{BootLog, Digests, Event, Format, MAX_BANKS, MAX_EVENTS, NO_PCR, PCR_COUNT, Padding};
+pub use replay::{PcrBank, ReplayError};
