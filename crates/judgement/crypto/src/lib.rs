@@ -11,11 +11,19 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+mod attestation_key;
 pub mod ca;
 mod certificate;
 pub mod client_key;
+mod credential;
+pub mod ek;
+mod error;
 mod hash;
 pub mod signing;
 pub mod tls;
+mod tpm_key;
 
+pub use attestation_key::AttestationKey;
+pub use credential::{Credential, make_credential};
+pub use error::CryptoError;
 pub use hash::{Hash, constant_time_eq, hmac_sha256, random, sha256, sha256_hash};
