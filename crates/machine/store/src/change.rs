@@ -2,7 +2,7 @@
 
 use avouch_protocol::{Hash, NodeTag};
 
-use crate::{Attempt, Event, EvidenceParts, Gap, Grant, NodeKeys, OpenChallenge, Policy, Record, Verdict};
+use crate::{Attempt, Event, EvidenceParts, Gap, Grant, NodeKeys, OpenChallenge, Record, Verdict};
 
 /// One atomic, conditional write. There is no other way to write.
 ///
@@ -84,16 +84,6 @@ pub enum Change {
     NoteGap(Gap),
     /// Adds to the log of notable events.
     NoteEvent(Event),
-    /// Empties the session of a node and, when one is given, replaces its verdict: a node whose key is lost has
-    /// nothing to continue from. Condition: the node exists and its chain still ends at `head_seq`.
-    EndSession {
-        /// The node.
-        node: NodeTag,
-        /// Sequence number at the end of its chain.
-        head_seq: u64,
-        /// The verdict from now on.
-        verdict: Option<Verdict>,
-    },
 }
 
 /// A record, its evidence and what follows for the node.

@@ -13,6 +13,7 @@ mod cluster;
 mod error;
 mod evidence;
 mod rows;
+mod sqlite;
 mod store;
 
 pub use change::{Assignee, Change, CommitRecord, Outcome, Refused};
@@ -23,4 +24,5 @@ pub use rows::{
     Attempt, Event, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record,
     StoredReceipt, Verdict,
 };
+pub use sqlite::{Options, SqliteStore};
 pub use store::{Done, Store};

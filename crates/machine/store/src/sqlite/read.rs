@@ -1,0 +1,330 @@
+//! Queries. The writer uses some of them for its conditions.
+
+use avouch_protocol::{Hash, NodeTag};
+use rusqlite::{Connection, Params, Row, params};
+
+use super::row;
+use crate::evidence::{digest, unpack};
+use crate::{
+    Cluster, Event, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record,
+    StoreError,
+};
+
+/// At most one row.
+pub(super) fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// A bound that SQLite can hold; more rows than 2^63 − 1 do not exist.
+fn bound(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn node(connection: &Connection, cluster: &Cluster, node: &NodeTag) -> Result<Option<Node>, StoreError> {
+    let sql = "SELECT * FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND node = ?2";
+    first(connection, sql, params![cluster.as_str(), node.0], |row| {
+        Ok(Node {
+            tag: row::tag(row)?,
+            label: row.get("label")?,
+            keys: row::keys(row)?,
+            generation: row.get("generation")?,
+            enrolled_at: row::uint(row, "enrolled_at")?,
+            policy: row.get::<_, Option<[u8; 32]>>("policy")?.map(Hash),
+            head: head(row)?,
+            session: row.get("session")?,
+            verdict: row::verdict(row, Some("verdict_json"))?,
+            last_reset_count: row.get("last_reset_count")?,
+        })
+    })
+}
+
+fn head(row: &Row<'_>) -> Result<Head, StoreError> {
+    Ok(Head { seq: row::uint(row, "head_seq")?, record: row::hash(row, "head_record")? })
+}
+
+pub(super) fn head_of(connection: &Connection, cluster: &Cluster, node: &NodeTag) -> Result<Option<Head>, StoreError> {
+    let sql = "SELECT head_seq, head_record FROM nodes WHERE cluster = ?1 AND node = ?2";
+    first(connection, sql, params![cluster.as_str(), node.0], head)
+}
+
+/// What both lists of nodes select.
+macro_rules! summaries {
+    ($condition:literal) => {
+        concat!(
+            "SELECT node, label, ek_identity, generation, enrolled_at, policy, head_seq, head_record, verdict_status,
+             verdict_code, verdict_round, verdict_seq, verdict_time, verdict_expires, last_reset_count
+             FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND ",
+            $condition
+        )
+    };
+}
+
+fn summary(row: &Row<'_>) -> Result<NodeSummary, StoreError> {
+    Ok(NodeSummary {
+        tag: row::tag(row)?,
+        label: row.get("label")?,
+        ek_identity: row.get("ek_identity")?,
+        generation: row.get("generation")?,
+        enrolled_at: row::uint(row, "enrolled_at")?,
+        policy: row.get::<_, Option<[u8; 32]>>("policy")?.map(Hash),
+        head: head(row)?,
+        verdict: row::verdict(row, None)?,
+        last_reset_count: row.get("last_reset_count")?,
+    })
+}
+
+pub(super) fn nodes(
+    connection: &Connection,
+    cluster: &Cluster,
+    after: Option<&NodeTag>,
+    limit: usize,
+) -> Result<Vec<NodeSummary>, StoreError> {
+    // The empty blob sorts before every tag.
+    let after = after.map_or(&[] as &[u8], |tag| &tag.0);
+    let sql = summaries!("node > ?2 ORDER BY node LIMIT ?3");
+    all(connection, sql, params![cluster.as_str(), after, rows(limit)], summary)
+}
+
+pub(super) fn find_nodes(
+    connection: &Connection,
+    cluster: &Cluster,
+    text: &str,
+    limit: usize,
+) -> Result<Vec<NodeSummary>, StoreError> {
+    let sql = summaries!("(label = ?2 OR node BETWEEN ?3 AND ?4) ORDER BY node LIMIT ?5");
+    // From the prefix filled with zeros to the prefix filled with ones; a text that is no prefix matches no tag.
+    let ends =
+        |fill: char| NodeTag::from_hex(&text.chars().chain(std::iter::repeat(fill)).take(64).collect::<String>());
+    let (from, to) = match (ends('0'), ends('f')) {
+        (Some(from), Some(to)) if (1..=64).contains(&text.len()) => (Some(from.0), Some(to.0)),
+        _ => (None, None),
+    };
+    all(connection, sql, params![cluster.as_str(), text, from, to, rows(limit)], summary)
+}
+
+pub(super) fn key_history(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+) -> Result<Vec<(u32, u64, NodeKeys)>, StoreError> {
+    let sql = "SELECT * FROM node_keys WHERE cluster = ?1 AND node = ?2 ORDER BY generation";
+    all(connection, sql, params![cluster.as_str(), node.0], |row| {
+        Ok((row.get("generation")?, row::uint(row, "enrolled_at")?, row::keys(row)?))
+    })
+}
+
+pub(super) fn grant(connection: &Connection, cluster: &Cluster, id: &Hash) -> Result<Option<Grant>, StoreError> {
+    let sql = "SELECT uses, expires, (SELECT count(*) FROM grant_uses WHERE cluster = ?1 AND id = ?2) AS used
+               FROM grants WHERE cluster = ?1 AND id = ?2";
+    first(connection, sql, params![cluster.as_str(), id.0], |row| {
+        Ok(Grant { id: *id, uses: row.get("uses")?, used: row.get("used")?, expires: row::uint(row, "expires")? })
+    })
+}
+
+fn challenge(row: &Row<'_>) -> Result<OpenChallenge, StoreError> {
+    Ok(OpenChallenge {
+        seq: row::uint(row, "seq")?,
+        round: row::uint(row, "round")?,
+        bytes: row.get("bytes")?,
+        deadline: row::uint(row, "deadline")?,
+    })
+}
+
+pub(super) fn open_challenge(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+) -> Result<Option<OpenChallenge>, StoreError> {
+    let sql = "SELECT seq, round, bytes, deadline FROM challenges WHERE cluster = ?1 AND node = ?2";
+    first(connection, sql, params![cluster.as_str(), node.0], challenge)
+}
+
+pub(super) fn overdue(
+    connection: &Connection,
+    cluster: &Cluster,
+    now: u64,
+    limit: usize,
+) -> Result<Vec<(NodeTag, OpenChallenge)>, StoreError> {
+    let sql = "SELECT * FROM challenges WHERE cluster = ?1 AND deadline < ?2 ORDER BY deadline LIMIT ?3";
+    all(connection, sql, params![cluster.as_str(), bound(now), rows(limit)], |row| {
+        Ok((row::tag(row)?, challenge(row)?))
+    })
+}
+
+pub(super) fn record(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+    seq: u64,
+) -> Result<Option<Record>, StoreError> {
+    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND seq = ?3";
+    first(connection, sql, params![cluster.as_str(), node.0, bound(seq)], row::record)
+}
+
+/// What a challenge has become: the late record if there is one, else the one in time.
+pub(super) fn record_of_challenge(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+    challenge: &Hash,
+) -> Result<Option<Record>, StoreError> {
+    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND challenge = ?3 ORDER BY late DESC LIMIT 1";
+    first(connection, sql, params![cluster.as_str(), node.0, challenge.0], row::record)
+}
+
+pub(super) fn record_of_evidence(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+    evidence: &Hash,
+) -> Result<Option<Record>, StoreError> {
+    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND evidence = ?3 ORDER BY seq LIMIT 1";
+    first(connection, sql, params![cluster.as_str(), node.0, evidence.0], row::record)
+}
+
+pub(super) fn records(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4";
+    let before = bound(before.unwrap_or(u64::MAX));
+    all(connection, sql, params![cluster.as_str(), node.0, before, rows(limit)], row::record)
+}
+
+pub(super) fn evidence(
+    connection: &Connection,
+    cluster: &Cluster,
+    wanted: &Hash,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let damaged = |why: &str| StoreError::Corrupt(format!("evidence {wanted}: {why}"));
+    let sql = "SELECT size FROM evidence WHERE cluster = ?1 AND digest = ?2";
+    let size = first(connection, sql, params![cluster.as_str(), wanted.0], |row| row::uint(row, "size"))?;
+    let Some(size) = size else { return Ok(None) };
+    let sql = "SELECT piece FROM evidence_pieces WHERE cluster = ?1 AND evidence = ?2 ORDER BY position";
+    let pieces = all(connection, sql, params![cluster.as_str(), wanted.0], |row| row::hash(row, "piece"))?;
+    let mut message = Vec::new();
+    for piece in pieces {
+        let plain = evidence_part(connection, cluster, &piece)?.ok_or_else(|| damaged("a piece is missing"))?;
+        message.extend_from_slice(&plain);
+    }
+    if u64::try_from(message.len()).ok() != Some(size) || digest(&message) != *wanted {
+        return Err(damaged("the pieces do not make the message"));
+    }
+    Ok(Some(message))
+}
+
+pub(super) fn evidence_part(
+    connection: &Connection,
+    cluster: &Cluster,
+    wanted: &Hash,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT size, codec, bytes FROM pieces WHERE cluster = ?1 AND digest = ?2";
+    first(connection, sql, params![cluster.as_str(), wanted.0], |row| {
+        unpack(row::codec(row)?, row.get("bytes")?, row::uint(row, "size")?, wanted)
+    })
+}
+
+pub(super) fn policy(connection: &Connection, cluster: &Cluster, wanted: &Hash) -> Result<Option<Policy>, StoreError> {
+    let sql = "SELECT * FROM policies WHERE cluster = ?1 AND reference = ?2";
+    let found = first(connection, sql, params![cluster.as_str(), wanted.0], |row| {
+        Ok(Policy { bytes: row.get("bytes")?, ..policy_head(row)? })
+    })?;
+    match found {
+        // A policy decides what passes: bytes that no longer have its name are nobody's policy.
+        Some(policy) if digest(&policy.bytes) != *wanted => {
+            Err(StoreError::Corrupt(format!("policy {wanted}: the bytes do not have that digest")))
+        }
+        other => Ok(other),
+    }
+}
+
+fn policy_head(row: &Row<'_>) -> Result<Policy, StoreError> {
+    let applied: Option<i64> = row.get("applied")?;
+    Ok(Policy {
+        reference: row::hash(row, "reference")?,
+        bytes: Vec::new(),
+        name: row.get("name")?,
+        created: row::uint(row, "created")?,
+        applied: applied.map(|_| row::uint(row, "applied")).transpose()?,
+    })
+}
+
+pub(super) fn policies(connection: &Connection, cluster: &Cluster, limit: usize) -> Result<Vec<Policy>, StoreError> {
+    let sql = "SELECT reference, name, created, applied FROM policies WHERE cluster = ?1
+               ORDER BY created DESC, reference LIMIT ?2";
+    all(connection, sql, params![cluster.as_str(), rows(limit)], policy_head)
+}
+
+pub(super) fn default_policy(connection: &Connection, cluster: &Cluster) -> Result<Option<Hash>, StoreError> {
+    let sql = "SELECT default_policy FROM clusters WHERE cluster = ?1";
+    let found = first(connection, sql, params![cluster.as_str()], |row| {
+        Ok(row.get::<_, Option<[u8; 32]>>("default_policy")?.map(Hash))
+    })?;
+    Ok(found.flatten())
+}
+
+pub(super) fn round_secret(
+    connection: &Connection,
+    cluster: &Cluster,
+    round: u64,
+) -> Result<Option<[u8; 32]>, StoreError> {
+    let sql = "SELECT secret FROM round_secrets WHERE cluster = ?1 AND round = ?2";
+    first(connection, sql, params![cluster.as_str(), bound(round)], |row| Ok(row.get("secret")?))
+}
+
+pub(super) fn highest_time(connection: &Connection, cluster: &Cluster) -> Result<u64, StoreError> {
+    let sql = "SELECT highest_time FROM clusters WHERE cluster = ?1";
+    let found = first(connection, sql, params![cluster.as_str()], |row| row::uint(row, "highest_time"))?;
+    Ok(found.unwrap_or(0))
+}
+
+pub(super) fn gaps(connection: &Connection, cluster: &Cluster) -> Result<Vec<Gap>, StoreError> {
+    let sql = "SELECT from_time, to_time, reason FROM gaps WHERE cluster = ?1 ORDER BY id";
+    all(connection, sql, params![cluster.as_str()], |row| {
+        Ok(Gap { from: row::uint(row, "from_time")?, to: row::uint(row, "to_time")?, reason: row.get("reason")? })
+    })
+}
+
+pub(super) fn events(
+    connection: &Connection,
+    cluster: &Cluster,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<LoggedEvent>, StoreError> {
+    let sql = "SELECT * FROM events WHERE cluster = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    let before = bound(before.unwrap_or(u64::MAX));
+    all(connection, sql, params![cluster.as_str(), before, rows(limit)], |row| {
+        let node = row.get::<_, Option<[u8; 32]>>("node")?.map(NodeTag);
+        let event = Event { kind: row.get("kind")?, node, detail: row.get("detail")? };
+        Ok(LoggedEvent { id: row::uint(row, "id")?, time: row::uint(row, "time")?, event })
+    })
+}
