@@ -13,19 +13,28 @@
 extern crate alloc;
 
 mod attest;
+pub mod command;
 mod error;
+mod frame;
+mod handle;
 mod hash;
 mod key;
+mod parts;
 mod pcr;
 mod public;
+pub mod rc;
+pub mod response;
 mod signature;
 pub mod templates;
 mod wire;
 
 pub use attest::{Attest, AttestBody, ClockInfo};
 pub use error::{Wanted, WireError};
+pub use frame::{Authorization, CommandCode, HEADER, MAX_FRAME, ReplyError};
+pub use handle::{Handle, SessionType, StartupType};
 pub use hash::{Digest, HashAlg, Hasher, extend};
 pub use key::{Curve, Kdf, Key, KeyedHashScheme, Scheme, Symmetric};
+pub use parts::{Capability, NvPublic, Property, SensitiveCreate, Ticket, sized, unsized_of};
 pub use pcr::{BankSelection, PcrSelection, SelectionList};
-pub use public::{Attributes, PublicArea, qualified_name};
+pub use public::{Attributes, PublicArea, SizedPublic, qualified_name};
 pub use signature::Signature;

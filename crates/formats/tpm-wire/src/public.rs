@@ -55,6 +55,11 @@ impl<'a> PublicArea<'a> {
         Reader::new(bytes).whole::<SizedPublic<'a>>().map(|sized| sized.0)
     }
 
+    /// As TPM2B_PUBLIC.
+    pub fn encode_sized(&self) -> Vec<u8> {
+        encode(&SizedPublic(*self)).unwrap_or_default()
+    }
+
     /// As TPMT_PUBLIC; the same bytes that were parsed.
     pub fn encode(&self) -> Vec<u8> {
         // `new` and `parse` let no field in that could be refused here.
@@ -140,9 +145,9 @@ impl<'a> Wire<'a> for PublicArea<'a> {
     }
 }
 
-/// TPM2B_PUBLIC.
+/// TPM2B_PUBLIC: the form in which commands and responses carry a public area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SizedPublic<'a>(pub(crate) PublicArea<'a>);
+pub struct SizedPublic<'a>(pub PublicArea<'a>);
 
 impl<'a> Wire<'a> for SizedPublic<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {
