@@ -97,13 +97,13 @@ macro_rules! commands {
             }
         }
 
-        /// Parses the response to a command of this module.
+        /// Parses the response to a command of this module that carried [`Command::AUTHS`] authorisations.
         ///
         /// # Errors
         /// [`crate::ReplyError`] as [`response::Reply::parse`]; a command that is not in this module is refused.
         pub fn check_reply<'a>(code: CommandCode, bytes: &'a [u8]) -> Result<(), crate::ReplyError> {
             match code.0 {
-                $($code => <<$name $(<$life>)? as Command<'a>>::Reply<'a> as response::Reply<'a>>::parse(bytes).map(|_| ()),)*
+                $($code => <<$name $(<$life>)? as Command<'a>>::Reply<'a> as response::Reply<'a>>::parse(bytes, $auths).map(|_| ()),)*
                 other => {
                     Err(WireError { offset: 6, wanted: crate::Wanted::Known("command"), got: other.into() }.into())
                 }

@@ -237,11 +237,11 @@ pub fn encode_refusal(code: ResponseCode) -> Vec<u8> {
 /// A response that has been checked up to its handles.
 pub(crate) struct OpenReply<'a> {
     pub(crate) reader: Reader<'a>,
-    sessions: bool,
+    sessions: usize,
 }
 
-/// Checks header and response code.
-pub(crate) fn open_reply(bytes: &[u8]) -> Result<OpenReply<'_>, ReplyError> {
+/// Checks header and response code; a success must answer exactly `sessions` authorisations.
+pub(crate) fn open_reply(bytes: &[u8], sessions: usize) -> Result<OpenReply<'_>, ReplyError> {
     let mut reader = Reader::new(bytes);
     let tag = reader.u16()?;
     if ![ST_RSP_COMMAND, ST_NO_SESSIONS, ST_SESSIONS].contains(&tag) {
@@ -253,10 +253,11 @@ pub(crate) fn open_reply(bytes: &[u8]) -> Result<OpenReply<'_>, ReplyError> {
         reader.end()?;
         return Err(ReplyError::Refused(ResponseCode(code)));
     }
-    if tag == ST_RSP_COMMAND {
-        return Err(WireError { offset: 0, wanted: Wanted::Known("response tag"), got: tag.into() }.into());
+    let wanted = if sessions > 0 { ST_SESSIONS } else { ST_NO_SESSIONS };
+    if tag != wanted {
+        return Err(WireError { offset: 0, wanted: Wanted::Exactly(wanted.into()), got: tag.into() }.into());
     }
-    Ok(OpenReply { reader, sessions: tag == ST_SESSIONS })
+    Ok(OpenReply { reader, sessions })
 }
 
 impl<'a> OpenReply<'a> {
@@ -265,21 +266,19 @@ impl<'a> OpenReply<'a> {
         mut self,
         read: impl FnOnce(&mut Reader<'a>) -> Result<T, WireError>,
     ) -> Result<T, ReplyError> {
-        if !self.sessions {
-            let value = read(&mut self.reader)?;
-            self.reader.end()?;
-            return Ok(value);
-        }
-        let size = self.reader.u32()?;
-        let mut inner = self.reader.inner(usize::try_from(size).unwrap_or(usize::MAX))?;
-        let value = read(&mut inner)?;
-        inner.end()?;
-        let mut answers = 0_usize;
-        while answers == 0 || (self.reader.end().is_err() && answers < MAX_AUTHS) {
+        let value = if self.sessions > 0 {
+            let size = self.reader.u32()?;
+            let mut inner = self.reader.inner(usize::try_from(size).unwrap_or(usize::MAX))?;
+            let value = read(&mut inner)?;
+            inner.end()?;
+            value
+        } else {
+            read(&mut self.reader)?
+        };
+        for _ in 0..self.sessions {
             self.reader.sized_up_to(MAX_DIGEST)?;
             self.reader.u8()?;
             self.reader.sized_up_to(MAX_DIGEST)?;
-            answers = answers.saturating_add(1);
         }
         self.reader.end()?;
         Ok(value)

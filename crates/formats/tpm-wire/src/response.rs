@@ -12,11 +12,11 @@ pub use crate::frame::encode_refusal;
 
 /// The parts of a successful response.
 pub trait Reply<'r>: Sized {
-    /// Reads a response that fills `bytes`.
+    /// Reads a response that fills `bytes`, to a command with `sessions` authorisations.
     ///
     /// # Errors
     /// [`ReplyError::Refused`] with the TPM's own code; [`ReplyError::Malformed`] when this is not the response.
-    fn parse(bytes: &'r [u8]) -> Result<Self, ReplyError>;
+    fn parse(bytes: &'r [u8], sessions: usize) -> Result<Self, ReplyError>;
 
     /// The whole response to a command with `sessions` password authorisations; how tests play a TPM.
     ///
@@ -41,9 +41,9 @@ macro_rules! replies {
         }
 
         impl<'r> Reply<'r> for $name $(<$life>)? {
-            fn parse(bytes: &'r [u8]) -> Result<Self, ReplyError> {
+            fn parse(bytes: &'r [u8], sessions: usize) -> Result<Self, ReplyError> {
                 #[allow(unused_mut)]
-                let mut open = open_reply(bytes)?;
+                let mut open = open_reply(bytes, sessions)?;
                 $(let $handle = Handle::read(&mut open.reader)?;)*
                 open.parameters(|_reader| Ok(Self { $($handle,)* $($field: Wire::read(_reader)?,)* }))
             }
