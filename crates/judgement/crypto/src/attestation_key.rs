@@ -68,10 +68,13 @@ impl AttestationKey {
                 let fixed = self.fixed(r, s)?;
                 self.check(attest, &fixed)
             }
-            (Signature::RsaSsa { hash, signature }, Scheme::RsaSsa(wanted)) if hash == wanted => {
-                self.check(attest, signature)
-            }
-            (Signature::RsaPss { hash, signature }, Scheme::RsaPss(wanted)) if hash == wanted => {
+            (Signature::RsaSsa { hash, signature }, Scheme::RsaSsa(wanted))
+            | (Signature::RsaPss { hash, signature }, Scheme::RsaPss(wanted))
+                if hash == wanted =>
+            {
+                if signature.len() != self.size {
+                    return Err(CryptoError::SignatureLength { wanted: self.size, got: signature.len() });
+                }
                 self.check(attest, signature)
             }
             _ => Err(CryptoError::OtherScheme),
@@ -106,9 +109,6 @@ impl AttestationKey {
     }
 
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        if signature.len() > self.size.saturating_mul(2) {
-            return Err(CryptoError::SignatureLength { wanted: self.size, got: signature.len() });
-        }
         self.key.verify_sig(message, signature).map_err(|_| CryptoError::BadSignature)
     }
 }

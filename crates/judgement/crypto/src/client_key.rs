@@ -1,11 +1,14 @@
 //! P-256 keys: the agent's client key, an operator's key, a server's key and the keys of the CAs.
 
 use core::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
+use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
 use crate::certificate::pem_encode;
@@ -102,9 +105,15 @@ impl ClientKey {
         self.pair.public_key().as_ref()
     }
 
-    /// A copy for rustls, which keeps it as long as the configuration lives.
-    pub(crate) fn for_tls(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.pkcs8.to_vec()))
+    /// The key with its certificates, for rustls. The DER copy that the conversion takes is wiped.
+    pub(crate) fn certified(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+    ) -> Result<Arc<SingleCertAndKey>, rustls::Error> {
+        let der = WipedKey(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.pkcs8.to_vec())));
+        let certified = CertifiedKey::new(chain, any_ecdsa_type(&der.0)?);
+        certified.keys_match()?;
+        Ok(Arc::new(SingleCertAndKey::from(certified)))
     }
 }
 

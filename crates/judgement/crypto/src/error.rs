@@ -26,9 +26,9 @@ pub enum CryptoError {
     MalformedKey,
     /// The signature names another scheme or hash than the key has.
     OtherScheme,
-    /// A part of the signature is longer than the key allows.
+    /// A part of the signature is empty or longer than the key allows, or an RSA signature is not as long as its modulus.
     SignatureLength {
-        /// Bytes at most.
+        /// Bytes that the key has.
         wanted: usize,
         /// Bytes given.
         got: usize,
@@ -52,7 +52,7 @@ impl fmt::Display for CryptoError {
             Self::MalformedKey => f.write_str("the public area holds no valid public key"),
             Self::OtherScheme => f.write_str("the signature was made with another scheme or hash than the key's"),
             Self::SignatureLength { wanted, got } => {
-                write!(f, "a part of the signature has {got} bytes; this key allows {wanted}")
+                write!(f, "a part of the signature has {got} bytes; this key wants {wanted}")
             }
             Self::BadSignature => f.write_str("the signature does not hold: other key, other bytes, or damaged"),
             Self::Name => f.write_str("not the Name of a TPM object"),

@@ -58,7 +58,8 @@ pub fn agent_config(pins: &[[u8; 32]], client: Option<&Identity>) -> Result<Arc<
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match client {
         Some(identity) => {
-            builder.with_client_auth_cert(identity.chain().to_vec(), identity.key().for_tls()).map_err(refused)?
+            let certified = identity.key().certified(identity.chain().to_vec()).map_err(refused)?;
+            builder.with_client_cert_resolver(certified)
         }
         None => builder.with_no_client_auth(),
     };

@@ -34,8 +34,7 @@ pub fn server_config(
         .with_protocol_versions(&[&TLS13])
         .map_err(refused)?
         .with_client_cert_verifier(clients)
-        .with_single_cert(identity.chain().to_vec(), identity.key().for_tls())
-        .map_err(refused)?;
+        .with_cert_resolver(identity.key().certified(identity.chain().to_vec()).map_err(refused)?);
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.ticketer = Ticketer::new().map_err(refused)?;
     Ok(Arc::new(config))
