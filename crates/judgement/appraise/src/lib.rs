@@ -1,1 +1,49 @@
-//! avouch-appraise
+//! From evidence to a verdict: authenticate, replay, judge.
+//!
+//! ```text
+//! Evidence ─▶ AuthenticQuote ─▶ ReplayedLogs ─▶ Appraisal { Verdict, Session }
+//!                 │ Rejection       │ Unproven
+//!                 ▼                 ▼
+//!           Verdict::rejected   Appraisal::judge (unverifiable)
+//! ```
+//!
+//! Each step's result is a type that only that step can make and that the next one takes, so a skipped check does not
+//! compile. A verdict is a function of (evidence, what the server kept, policy, context) and of nothing else: no I/O,
+//! no clock, no randomness. The same input gives the same bytes.
+//!
+//! First contact is in [`NodeKeys`] and [`check_ek`]; reference values are in [`Policy`], made with [`PolicyDraft`]
+//! from artefacts and from a [`ReferenceBoot`] on another machine.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)
+)]
+
+mod attested;
+mod clock;
+mod code;
+mod enrolment;
+mod finding;
+mod judge;
+mod policy;
+mod quote;
+mod rejection;
+mod replay;
+mod session;
+mod text;
+mod verdict;
+
+pub use code::{ClaimName, CodeFacts, Effect, FindingCode, Severity};
+pub use enrolment::{EnrolledKeys, NodeKeys, check_ek};
+pub use finding::{Finding, Place};
+pub use judge::{Appraisal, Context};
+pub use policy::{
+    Confirmation, DraftError, EarlyFile, IMA_POLICY_PATH, MAX_POLICY_BYTES, NamedBuffer, Policy, PolicyDraft,
+    PolicyError, ReferenceBoot, ReferenceError,
+};
+pub use quote::{AuthenticQuote, Expected};
+pub use rejection::{RejectCode, Rejection};
+pub use replay::{MAX_SEGMENT_ENTRIES, ReplayedLogs, Unproven};
+pub use session::{Session, SessionError};
+pub use text::printable;
+pub use verdict::{Claim, ClaimResult, Coverage, CoverageItem, Node, SEMANTICS, SessionFacts, Verdict};

@@ -1,0 +1,300 @@
+//! The machine codes of findings: for each, the claim it speaks about, what it does to the verdict, and what it means.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The claims of a verdict, in the order in which they are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClaimName {
+    /// The quote is this node's answer to this challenge.
+    Quote,
+    /// The boot session, its counters and its clock.
+    Session,
+    /// The logs reproduce the quoted digest.
+    Logs,
+    /// The machine booted what the policy confirms.
+    Boot,
+    /// The kernel measures under an approved IMA policy since before the first run-time entry.
+    ImaPolicy,
+    /// Everything that the kernel measured is known.
+    Ima,
+}
+
+/// What a finding does to the verdict. The worst one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Worth knowing; the verdict stays as it is.
+    None,
+    /// The claim cannot be judged.
+    Unverifiable,
+    /// The claim is authentically false.
+    Fail,
+}
+
+/// How soon a person should look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// For information.
+    Note,
+    /// Judgement is missing or weakened.
+    High,
+    /// Something ran, or booted, that nobody approved.
+    Critical,
+}
+
+/// Everything that is fixed about a code.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeFacts {
+    /// The claim that the finding belongs to.
+    pub claim: ClaimName,
+    /// What it does to the verdict.
+    pub effect: Effect,
+    /// How soon a person should look.
+    pub severity: Severity,
+    /// The rule that was broken.
+    pub rule: &'static str,
+    /// What it means.
+    pub implication: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+macro_rules! codes {
+    ($( $(#[$doc:meta])* $name:ident = $text:literal: $claim:ident $effect:ident $severity:ident,
+        $rule:literal, $implication:literal, $remedy:literal; )*) => {
+        /// The code of a finding.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum FindingCode {
+            $( $(#[$doc])* #[serde(rename = $text)] $name, )*
+        }
+
+        impl FindingCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [FindingCode] = &[$(Self::$name),*];
+
+            /// The code as it stands in JSON, receipts and documents.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What is fixed about this code.
+            pub fn facts(self) -> CodeFacts {
+                match self {
+                    $(Self::$name => CodeFacts {
+                        claim: ClaimName::$claim, effect: Effect::$effect, severity: Severity::$severity,
+                        rule: $rule, implication: $implication, remedy: $remedy,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// First evidence of a boot session.
+    BootSessionNew = "BOOT_SESSION_NEW": Session None Note,
+        "A TPM reset begins a new boot session; every log is then owed from its start.",
+        "The machine booted since the last evidence.",
+        "Nothing to do if the reboot was expected.";
+    /// restartCount moved within a boot session.
+    SessionResumed = "SESSION_RESUMED": Session None Note,
+        "A TPM restart within a boot session keeps the PCRs.",
+        "The machine was suspended or hibernated and came back.",
+        "Nothing to do if the suspension was expected.";
+    /// The TPM marks its clock as not safe.
+    ClockUnsafe = "CLOCK_UNSAFE": Session None Note,
+        "After a power cut the TPM marks its clock unsafe until the stored value is passed again (TPM 2.0 Part 1, 36.3).",
+        "The machine lost power without an orderly TPM shutdown.",
+        "Look for a power cut or a hard reset at that time.";
+    /// The first round of a boot session came without TPM2_GetTime.
+    TimeMissing = "TIME_MISSING": Session Unverifiable High,
+        "The first round of a boot session owes an attested TPM time.",
+        "The time of this boot session is not tied to the quote.",
+        "Update the agent; a correct one sends it without being told.";
+    /// TPM2_GetTime was made in another reset, another restart, or before the quote.
+    TimeMismatch = "TIME_MISMATCH": Session Unverifiable High,
+        "Attested time must follow the quote within the same reset and restart.",
+        "Quote and time speak of different moments; the machine may have been reset or suspended between them.",
+        "Wait one round; look at the agent's journal when it repeats.";
+    /// The agent reports that its key no longer loads.
+    TpmCleared = "TPM_CLEARED": Session Fail Critical,
+        "The attestation key lives as long as the hierarchy seed; a key that no longer loads ends the pass at once.",
+        "The TPM was cleared, replaced, or the agent's state belongs to another TPM.",
+        "Find out who cleared the TPM, then enrol the node again with a new token.";
+    /// A log that is owed did not come.
+    LogMissing = "LOG_MISSING": Logs Unverifiable High,
+        "Every log that the server has not yet proven in this boot session is owed.",
+        "What the machine booted or ran cannot be told from the quote alone.",
+        "Check that /sys/kernel/security is mounted and that the agent may read the boot log and the IMA list.";
+    /// A log is larger than the protocol takes.
+    LogTooLarge = "LOG_TOO_LARGE": Logs Unverifiable High,
+        "Logs are bounded.",
+        "The log was not looked at.",
+        "Reboot the machine to start a new IMA list, or measure less.";
+    /// The boot log does not parse.
+    BootLogMalformed = "BOOT_LOG_MALFORMED": Logs Unverifiable High,
+        "A boot log is taken whole or not at all.",
+        "Firmware wrote a damaged log, or somebody altered it.",
+        "Compare with the machine's own tpm2_eventlog output; report the firmware version with the offset.";
+    /// The boot log has no digests for the quoted bank.
+    LogBank = "LOG_BANK": Logs Unverifiable High,
+        "Every selected PCR must be replayed in the bank that was quoted.",
+        "The firmware did not log digests for the quoted bank, so anything may have been extended there.",
+        "Enable the SHA-256 bank in the firmware's TPM settings.";
+    /// The IMA segment does not begin where the server's proof ends.
+    LogOffset = "LOG_OFFSET": Logs Unverifiable High,
+        "An IMA segment begins at the proven entry or at the first one.",
+        "Entries between the proof and the segment were not shown.",
+        "Wait one round: the next challenge asks for everything again.";
+    /// No prefix of the logs reproduces the quoted digest.
+    LogMismatch = "LOG_MISMATCH": Logs Unverifiable Critical,
+        "Some prefix of the logs must reproduce the quoted digest.",
+        "A log was altered, cut or reordered, or a PCR was extended by something that writes no log.",
+        "Treat the logs as untrusted; reboot into a known state when it repeats.";
+    /// PCR 10 is not in the selection.
+    Pcr10NotSelected = "PCR_10_NOT_SELECTED": Logs Unverifiable High,
+        "PCR 10 is always quoted: without it the IMA list proves nothing.",
+        "Nothing is known about what ran.",
+        "Put PCR 10 into the server's selection.";
+    /// The node has no policy.
+    NoPolicy = "NO_POLICY": Boot Unverifiable High,
+        "Without reference values nothing can be judged.",
+        "The quote is authentic, but nobody has said what is good.",
+        "Build and apply a policy: avouch policy build, confirm, apply.";
+    /// Another policy than the challenge names.
+    PolicyChanged = "POLICY_CHANGED": Boot Unverifiable Note,
+        "Evidence is judged by the policy that its challenge names.",
+        "The policy changed between challenge and evidence.",
+        "Wait one round: everything is owed again under the new policy.";
+    /// The policy confirms no boot.
+    NoBootReference = "NO_BOOT_REFERENCE": Boot Unverifiable High,
+        "An empty set of confirmed boots approves nothing.",
+        "What the machine booted is recorded, not judged.",
+        "Boot a reference machine with another TPM and run avouch policy confirm.";
+    /// Every confirmed boot was recorded on this node.
+    ReferenceFromSelf = "REFERENCE_FROM_SELF": Boot Unverifiable High,
+        "Reference values never come from the node under test.",
+        "A machine that was bad when it was recorded would look good for ever.",
+        "Confirm the boot from a machine with another TPM.";
+    /// A boot event that no confirmed boot has in that PCR.
+    BootEventUnknown = "BOOT_EVENT_UNKNOWN": Boot Fail Critical,
+        "Every event of a selected PCR must be in a confirmed boot.",
+        "Firmware, loader, kernel, command line or a Secure Boot variable is not the approved one.",
+        "If the change is intended, confirm a boot of the new image on a reference machine and apply the new policy.";
+    /// The events are known, their order or number is not.
+    BootSequence = "BOOT_SEQUENCE": Boot Fail Critical,
+        "The events of a selected PCR must be those of one confirmed boot, in order.",
+        "Known components were measured in another order or number.",
+        "If the change is intended, confirm a boot on a reference machine and apply the new policy.";
+    /// No approved IMA policy was measured.
+    ImaPolicyMissing = "IMA_POLICY_MISSING": ImaPolicy Unverifiable High,
+        "An approved IMA policy must be measured before the first run-time entry.",
+        "The kernel may measure nothing at run time; anyone with root could still load a policy unseen.",
+        "Install the approved policy at /etc/ima/ima-policy and reboot.";
+    /// Something ran before the approved policy that is not part of the confirmed early boot.
+    ImaPolicyNotFirst = "IMA_POLICY_NOT_FIRST": ImaPolicy Unverifiable High,
+        "Only the early boot that a reference boot confirmed may come before the approved IMA policy.",
+        "Something ran while the IMA policy was still open, so later silence proves nothing.",
+        "Reboot; if the early boot changed on purpose, confirm it on a reference machine.";
+    /// A policy was loaded that nobody approved.
+    ImaPolicyUnapproved = "IMA_POLICY_UNAPPROVED": ImaPolicy Fail Critical,
+        "Only approved IMA policies may be loaded.",
+        "The kernel now measures by rules that nobody approved, and may have stopped measuring.",
+        "Find out who changed the policy file; reinstall the image and reboot, or approve the text in a new policy.";
+    /// The first entry is not the boot_aggregate of this boot, or there is a second one.
+    BootAggregate = "BOOT_AGGREGATE": Ima Fail Critical,
+        "The first IMA entry is boot_aggregate, the digest of PCRs 0-9 in the quoted bank, and there is only one.",
+        "The IMA list does not belong to this boot.",
+        "Treat the node as compromised until a reboot under observation explains it.";
+    /// The policy knows no file.
+    NoImaReference = "NO_IMA_REFERENCE": Ima Unverifiable High,
+        "An empty set of files approves nothing.",
+        "What the machine ran is recorded, not judged.",
+        "Build the policy from the image: avouch policy build --root DIR.";
+    /// A file that no policy knows was executed, mapped or loaded.
+    ImaUnknownDigest = "IMA_UNKNOWN_DIGEST": Ima Fail Critical,
+        "Every measured file must have a digest that the policy lists.",
+        "A program, library, module or firmware ran that nobody approved.",
+        "Find out where the file came from. If it belongs there, rebuild the policy from an image that has it (avouch policy build, apply) and reboot the node.";
+    /// A digest algorithm that is too weak.
+    ImaDigestAlgorithm = "IMA_DIGEST_ALGORITHM": Ima Fail High,
+        "IMA digests are SHA-256, SHA-384 or SHA-512.",
+        "A file can be forged to a given MD5 or SHA-1 digest, so this entry identifies nothing.",
+        "Boot with ima_hash=sha256.";
+    /// A violation of the measurement.
+    ImaViolation = "IMA_VIOLATION": Ima Fail Critical,
+        "A file must not be written while it is measured.",
+        "What ran from this file is not what was measured, or cannot be known.",
+        "Find the writer; if the file is a log, list its directory under tolerated_violations.";
+    /// A buffer that no policy knows.
+    ImaUnknownBuffer = "IMA_UNKNOWN_BUFFER": Ima Fail Critical,
+        "Every measured buffer (keys, command lines, critical data) must be listed with its name.",
+        "A key, a kexec command line or critical kernel data is not the approved one.",
+        "If it is intended, confirm a boot on a reference machine and apply the new policy.";
+    /// A template that this release does not read.
+    ImaTemplate = "IMA_TEMPLATE": Ima Unverifiable High,
+        "Entries are judged in the templates ima, ima-ng, ima-ngv2, ima-sig, ima-sigv2 and ima-buf.",
+        "The entry is authentic, but what it says cannot be read.",
+        "Boot with ima_template=ima-sig or ima_template=ima-ng.";
+}
+
+impl fmt::Display for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FindingCode {
+    /// The code that is written `text`.
+    pub fn from_name(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl ClaimName {
+    /// Every claim, in order.
+    pub const ALL: [ClaimName; 6] = [Self::Quote, Self::Session, Self::Logs, Self::Boot, Self::ImaPolicy, Self::Ima];
+
+    /// The word used in JSON and in the tree.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quote => "quote",
+            Self::Session => "session",
+            Self::Logs => "logs",
+            Self::Boot => "boot",
+            Self::ImaPolicy => "ima-policy",
+            Self::Ima => "ima",
+        }
+    }
+
+    /// What is claimed.
+    pub fn statement(self) -> &'static str {
+        match self {
+            Self::Quote => "The quote is this TPM's answer to this challenge.",
+            Self::Session => "The boot session is known and its clock moves forward.",
+            Self::Logs => "The logs reproduce the quoted PCRs.",
+            Self::Boot => "The machine booted what the policy confirms.",
+            Self::ImaPolicy => "The kernel measures by an approved policy since before the first run-time program.",
+            Self::Ima => "Everything that the kernel measured is known to the policy.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_found_by_its_name() {
+        for code in FindingCode::ALL {
+            assert_eq!(FindingCode::from_name(code.as_str()), Some(*code));
+            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{code}\""));
+        }
+        assert_eq!(FindingCode::from_name("NOTHING"), None);
+    }
+}

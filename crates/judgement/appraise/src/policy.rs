@@ -1,0 +1,306 @@
+//! Reference values: the JSON file that people review, and the tables that entries are looked up in.
+
+mod draft;
+mod file;
+mod reference;
+
+use core::fmt;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use avouch_protocol::Hash;
+
+pub use draft::{Confirmation, DraftError, PolicyDraft};
+pub use reference::{EarlyFile, NamedBuffer, ReferenceBoot, ReferenceError};
+
+use file::PolicyFile;
+
+use crate::text::{unhex, unhex32};
+
+/// The path from which systemd loads the IMA policy.
+pub const IMA_POLICY_PATH: &str = "/etc/ima/ima-policy";
+
+/// Largest policy file: about 400,000 files with their digests.
+pub const MAX_POLICY_BYTES: usize = 64 * 1024 * 1024;
+
+/// What is good. Read once, then shared by every appraisal; nothing in it changes.
+///
+/// Empty sections parse, and leave the verdict unverifiable: nothing is approved by saying nothing.
+#[derive(Debug)]
+pub struct Policy {
+    reference: Hash,
+    name: String,
+    created: String,
+    pub(crate) boots: Vec<ConfirmedBoot>,
+    pub(crate) ima_policies: Vec<ImaPolicy>,
+    pub(crate) early: HashMap<[u8; 32], Vec<String>>,
+    files: HashMap<[u8; 32], Vec<String>>,
+    buffers: HashMap<[u8; 32], Vec<String>>,
+    tolerated: Vec<String>,
+}
+
+/// A boot that somebody confirmed.
+#[derive(Debug)]
+pub(crate) struct ConfirmedBoot {
+    /// SHA-256 of the Name of the endorsement key that it was recorded with.
+    pub(crate) ek: Hash,
+    pub(crate) pcrs: BTreeMap<u32, PcrReference>,
+}
+
+/// The events of one PCR.
+#[derive(Debug)]
+pub(crate) struct PcrReference {
+    pub(crate) sequence: Vec<Vec<u8>>,
+    pub(crate) known: HashSet<Vec<u8>>,
+}
+
+/// An approved IMA policy.
+#[derive(Debug)]
+pub(crate) struct ImaPolicy {
+    pub(crate) path: String,
+    pub(crate) digest: Hash,
+    pub(crate) coverage: avouch_ima::policy::Coverage,
+}
+
+/// Why bytes are not a policy. The file is written by `avouch policy build`; most often a hand edit went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// Not the JSON that is wanted, or a field that this release does not know.
+    Json {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What was wanted there.
+        reason: String,
+    },
+    /// More than [`MAX_POLICY_BYTES`].
+    TooLong {
+        /// How many.
+        got: usize,
+    },
+    /// Another version of the file.
+    Version {
+        /// Which.
+        got: u64,
+    },
+    /// A digest or identifier that is not hexadecimal of a possible length.
+    Digest {
+        /// Where in the file.
+        section: &'static str,
+        /// The text that stands there.
+        got: String,
+    },
+    /// A path that is not absolute, or has an empty, `.` or `..` component.
+    Path {
+        /// Where in the file.
+        section: &'static str,
+        /// The path.
+        got: String,
+    },
+    /// A PCR number that is not 0 to 23.
+    Pcr {
+        /// The text that stands there.
+        got: String,
+    },
+    /// The text of an IMA policy does not parse.
+    ImaPolicy {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+// === impl Policy ===
+
+impl Policy {
+    /// Reads a policy file and builds its tables.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; unknown fields are refused.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        if bytes.len() > MAX_POLICY_BYTES {
+            return Err(PolicyError::TooLong { got: bytes.len() });
+        }
+        let file = PolicyFile::from_json(bytes)?;
+        file.check_paths()?;
+        Ok(Self {
+            reference: Hash(avouch_crypto::sha256(&[bytes])),
+            boots: file.boot.confirmed.iter().map(ConfirmedBoot::from_file).collect::<Result<_, _>>()?,
+            ima_policies: file.ima.policies.iter().map(ImaPolicy::from_file).collect::<Result<_, _>>()?,
+            early: by_digest(file.ima.early.into_iter().map(|entry| (entry.sha256, entry.path)), "ima.early")?,
+            files: files(file.ima.files)?,
+            buffers: by_digest(file.ima.buffers.into_iter().map(|entry| (entry.sha256, entry.name)), "ima.buffers")?,
+            tolerated: file.ima.tolerated_violations,
+            name: file.name,
+            created: file.created,
+        })
+    }
+
+    /// SHA-256 of the exact bytes: the policy's name in challenges and verdicts.
+    pub fn reference(&self) -> Hash {
+        self.reference
+    }
+
+    /// The name that a person gave.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it was made, as its maker wrote it; decides nothing.
+    pub fn created(&self) -> &str {
+        &self.created
+    }
+
+    /// How many files it knows, counted by digest.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// How many boots are confirmed.
+    pub fn boot_count(&self) -> usize {
+        self.boots.len()
+    }
+
+    pub(crate) fn knows_file(&self, sha256: &[u8]) -> bool {
+        <&[u8; 32]>::try_from(sha256).is_ok_and(|digest| self.files.contains_key(digest))
+    }
+
+    pub(crate) fn knows_no_file(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    pub(crate) fn knows_buffer(&self, name: &[u8], sha256: &[u8]) -> bool {
+        lists(&self.buffers, name, sha256)
+    }
+
+    pub(crate) fn is_early(&self, path: &[u8], sha256: &[u8]) -> bool {
+        lists(&self.early, path, sha256)
+    }
+
+    /// The approved IMA policy that this entry is the measurement of.
+    pub(crate) fn approved(&self, path: &[u8], sha256: &[u8]) -> Option<&ImaPolicy> {
+        self.ima_policies.iter().find(|policy| policy.path.as_bytes() == path && policy.digest.0 == sha256)
+    }
+
+    /// True for the paths that IMA policies are loaded from.
+    pub(crate) fn is_policy_path(&self, path: &[u8]) -> bool {
+        path == IMA_POLICY_PATH.as_bytes() || self.ima_policies.iter().any(|policy| policy.path.as_bytes() == path)
+    }
+
+    /// True when the path lies under a directory whose violations are tolerated, compared by whole components.
+    pub(crate) fn tolerates(&self, path: &[u8]) -> bool {
+        let plain = path.split(|byte| *byte == b'/').all(|component| component != b".." && component != b".");
+        plain
+            && self.tolerated.iter().any(|directory| match path.strip_prefix(directory.as_bytes()) {
+                Some([]) => true,
+                Some([next, ..]) => *next == b'/' || directory == "/",
+                None => false,
+            })
+    }
+}
+
+fn lists(table: &HashMap<[u8; 32], Vec<String>>, name: &[u8], sha256: &[u8]) -> bool {
+    <&[u8; 32]>::try_from(sha256)
+        .ok()
+        .and_then(|digest| table.get(digest))
+        .is_some_and(|names| names.iter().any(|known| known.as_bytes() == name))
+}
+
+fn by_digest(
+    entries: impl Iterator<Item = (String, String)>,
+    section: &'static str,
+) -> Result<HashMap<[u8; 32], Vec<String>>, PolicyError> {
+    let mut table: HashMap<[u8; 32], Vec<String>> = HashMap::new();
+    for (digest, name) in entries {
+        let digest = unhex32(&digest).ok_or(PolicyError::Digest { section, got: digest })?;
+        table.entry(digest).or_default().push(name);
+    }
+    Ok(table)
+}
+
+fn files(section: BTreeMap<String, Vec<String>>) -> Result<HashMap<[u8; 32], Vec<String>>, PolicyError> {
+    section
+        .into_iter()
+        .map(|(digest, paths)| match unhex32(&digest) {
+            Some(key) => Ok((key, paths)),
+            None => Err(PolicyError::Digest { section: "ima.files", got: digest }),
+        })
+        .collect()
+}
+
+// === impl ConfirmedBoot ===
+
+impl ConfirmedBoot {
+    fn from_file(boot: &file::Boot) -> Result<Self, PolicyError> {
+        let bad = |section, got: &str| PolicyError::Digest { section, got: got.into() };
+        let ek = Hash::from_hex(&boot.ek).ok_or_else(|| bad("boot.confirmed.ek", &boot.ek))?;
+        let mut pcrs = BTreeMap::new();
+        for (number, digests) in &boot.pcrs {
+            let pcr = number
+                .parse::<u32>()
+                .ok()
+                .filter(|pcr| *pcr < 24 && pcr.to_string() == *number)
+                .ok_or_else(|| PolicyError::Pcr { got: number.clone() })?;
+            let sequence = digests
+                .iter()
+                .map(|text| {
+                    let digest = unhex(text).filter(|digest| [32, 48, 64].contains(&digest.len()));
+                    digest.ok_or_else(|| bad("boot.confirmed.pcrs", text))
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let known = sequence.iter().cloned().collect();
+            pcrs.insert(pcr, PcrReference { sequence, known });
+        }
+        Ok(Self { ek, pcrs })
+    }
+
+    /// True when it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pcrs.values().all(|pcr| pcr.sequence.is_empty())
+    }
+}
+
+// === impl ImaPolicy ===
+
+impl ImaPolicy {
+    fn from_file(policy: &file::ImaPolicyText) -> Result<Self, PolicyError> {
+        let parsed = avouch_ima::policy::parse_policy(policy.text.as_bytes())
+            .map_err(|error| PolicyError::ImaPolicy { path: policy.path.clone(), reason: error.to_string() })?;
+        Ok(Self {
+            path: policy.path.clone(),
+            digest: Hash(avouch_crypto::sha256(&[policy.text.as_bytes()])),
+            coverage: parsed.coverage(),
+        })
+    }
+}
+
+/// An absolute path whose components are all names; `/` alone is one.
+pub(crate) fn is_plain_path(path: &str) -> bool {
+    path == "/"
+        || path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|name| !matches!(name, "" | "." | "..")))
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json { line, column, reason } => {
+                write!(f, "the policy is not understood at line {line}, column {column}: {reason}")
+            }
+            Self::TooLong { got } => write!(f, "the policy has {got} bytes, at most {MAX_POLICY_BYTES} are read"),
+            Self::Version { got } => write!(f, "the policy has version {got}, this release reads version 1"),
+            Self::Digest { section, got } => {
+                write!(f, "{section} holds {got:?} where a digest in hexadecimal was wanted")
+            }
+            Self::Path { section, got } => write!(
+                f,
+                "{section} holds the path {got:?}; a path must be absolute, without empty, \".\" or \"..\" components"
+            ),
+            Self::Pcr { got } => write!(f, "boot.confirmed.pcrs holds {got:?} where a PCR number 0 to 23 was wanted"),
+            Self::ImaPolicy { path, reason } => write!(f, "the IMA policy for {path} is not understood: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}

@@ -1,0 +1,361 @@
+//! What the server keeps of a node between two rounds.
+
+use core::fmt;
+
+use avouch_protocol::{Hash, Offsets};
+use avouch_tpm_wire::{ClockInfo, Digest, HashAlg};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::code::{ClaimName, FindingCode};
+use crate::finding::{Finding, Findings, Place, Tally};
+
+const VERSION: u64 = 1;
+
+/// The state of a node after its last authentic quote: counters for the clock checks, and what is already proven of
+/// its logs. Stored as bytes ([`Session::to_cbor`]) beside the record that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub(crate) clock: ClockInfo,
+    pub(crate) firmware: u64,
+    pub(crate) proven: Option<Proven>,
+}
+
+/// What was replayed and judged in this boot session, under one policy, one bank and one selection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proven {
+    pub(crate) policy_ref: Hash,
+    pub(crate) bank: HashAlg,
+    pub(crate) mask: u32,
+    pub(crate) boot: BootProof,
+    pub(crate) ima: ImaProof,
+    pub(crate) findings: Findings,
+}
+
+/// The PCRs after the boot log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BootProof {
+    /// By PCR; `None` where the log cannot say.
+    pub(crate) values: [Option<Digest>; 24],
+    pub(crate) events: u64,
+}
+
+/// The IMA list so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ImaProof {
+    pub(crate) count: u64,
+    /// Length of the entries in the kernel's binary spelling.
+    pub(crate) bytes: u64,
+    /// PCR 10 after these entries.
+    pub(crate) value: Digest,
+    pub(crate) judged: ImaJudged,
+}
+
+/// What the judgement of the entries remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct ImaJudged {
+    #[n(0)]
+    pub(crate) phase: Phase,
+    /// Digests of the approved IMA policies that were measured.
+    #[n(1)]
+    pub(crate) loaded: Vec<Hash>,
+    #[n(2)]
+    pub(crate) files: u64,
+    #[n(3)]
+    pub(crate) buffers: u64,
+    /// Violations under a tolerated directory.
+    #[n(4)]
+    pub(crate) tolerated: u64,
+}
+
+/// Where the IMA list stands with respect to the approved policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Phase {
+    /// Only confirmed early boot so far.
+    #[default]
+    #[n(0)]
+    Early,
+    /// An approved policy was measured before anything else.
+    #[n(1)]
+    Approved,
+    /// Something else came first; only a reboot heals it.
+    #[n(2)]
+    Broken,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Largest stored form that is read back: 256 findings with long paths.
+    pub const MAX_BYTES: usize = 1024 * 1024;
+    /// Findings carried from round to round; all are counted.
+    pub const MAX_FINDINGS: usize = 256;
+
+    /// What the next challenge tells the node that it need not send again, if it will be judged by `policy_ref`.
+    ///
+    /// All zero, so that everything is owed, when nothing is proven, or when it was judged by another policy: a policy
+    /// judges the whole boot session or nothing of it.
+    pub fn offsets(&self, policy_ref: &Hash) -> Offsets {
+        match &self.proven {
+            Some(proven) if proven.policy_ref == *policy_ref => Offsets {
+                reset_count: Some(self.clock.reset_count),
+                ima_count: proven.ima.count,
+                ima_bytes: proven.ima.bytes,
+                boot_log_proven: true,
+            },
+            _ => Offsets::default(),
+        }
+    }
+
+    /// TPM resets since TPM2_Clear: the number of the boot session.
+    pub fn reset_count(&self) -> u32 {
+        self.clock.reset_count
+    }
+
+    /// The counters as last signed.
+    pub fn clock(&self) -> ClockInfo {
+        self.clock
+    }
+
+    /// TPM firmware version as last signed.
+    pub fn firmware(&self) -> u64 {
+        self.firmware
+    }
+
+    /// The same node with nothing proven: the counters stay, everything is owed.
+    pub fn forget_proof(self) -> Self {
+        Self { proven: None, ..self }
+    }
+
+    /// The stored form.
+    pub fn to_cbor(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // Encoding into a Vec has no failing writer, and no field type here can fail to encode.
+        let _ = minicbor::encode(Stored::from(self), &mut out);
+        out
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the bytes are too many, are not a session, or were written by another version. The
+    /// caller then goes on without a session only if it also drops the node's proof of order; refusing is right.
+    pub fn from_cbor(bytes: &[u8]) -> Result<Self, SessionError> {
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(SessionError::TooLong { got: bytes.len() });
+        }
+        let mut decoder = minicbor::Decoder::new(bytes);
+        let stored: Stored =
+            decoder.decode().map_err(|e| SessionError::Malformed { offset: e.position().unwrap_or(0) })?;
+        if decoder.position() != bytes.len() {
+            return Err(SessionError::Malformed { offset: decoder.position() });
+        }
+        if stored.v != VERSION {
+            return Err(SessionError::Version { got: stored.v });
+        }
+        stored.into_session().ok_or(SessionError::Malformed { offset: 0 })
+    }
+}
+
+/// Why stored bytes are not a session. Most often: a database of a newer release, or damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// Not a session from this byte on.
+    Malformed {
+        /// Where.
+        offset: usize,
+    },
+    /// More than [`Session::MAX_BYTES`].
+    TooLong {
+        /// How many.
+        got: usize,
+    },
+    /// Another version of the stored form.
+    Version {
+        /// Which.
+        got: u64,
+    },
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { offset } => write!(f, "the stored session is damaged at byte {offset}"),
+            Self::TooLong { got } => {
+                write!(f, "the stored session has {got} bytes, at most {} are read", Session::MAX_BYTES)
+            }
+            Self::Version { got } => {
+                write!(f, "the stored session has version {got}, this release reads version {VERSION}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+// === The stored form ===
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Stored {
+    #[n(0)]
+    v: u64,
+    #[n(1)]
+    clock: u64,
+    #[n(2)]
+    reset_count: u32,
+    #[n(3)]
+    restart_count: u32,
+    #[n(4)]
+    safe: bool,
+    #[n(5)]
+    firmware: u64,
+    #[n(6)]
+    proven: Option<StoredProof>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct StoredProof {
+    #[n(0)]
+    policy_ref: Hash,
+    #[n(1)]
+    bank: u16,
+    #[n(2)]
+    mask: u32,
+    #[n(3)]
+    boot_values: Vec<StoredValue>,
+    #[n(4)]
+    boot_events: u64,
+    #[n(5)]
+    ima_count: u64,
+    #[n(6)]
+    ima_bytes: u64,
+    #[n(7)]
+    ima_value: ByteVec,
+    #[n(8)]
+    judged: ImaJudged,
+    #[n(9)]
+    findings: Vec<StoredFinding>,
+    #[n(10)]
+    tallies: [Tally; ClaimName::ALL.len()],
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct StoredValue {
+    #[n(0)]
+    pcr: u32,
+    #[n(1)]
+    value: ByteVec,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct StoredFinding {
+    #[n(0)]
+    code: String,
+    #[n(1)]
+    evidence: String,
+    #[n(2)]
+    index: Option<u64>,
+    #[n(3)]
+    pcr: Option<u32>,
+    #[n(4)]
+    path: Option<String>,
+    #[n(5)]
+    digest: Option<String>,
+}
+
+impl From<&Session> for Stored {
+    fn from(session: &Session) -> Self {
+        Self {
+            v: VERSION,
+            clock: session.clock.clock,
+            reset_count: session.clock.reset_count,
+            restart_count: session.clock.restart_count,
+            safe: session.clock.safe,
+            firmware: session.firmware,
+            proven: session.proven.as_ref().map(StoredProof::from),
+        }
+    }
+}
+
+impl From<&Proven> for StoredProof {
+    fn from(proven: &Proven) -> Self {
+        let values = (0u32..).zip(&proven.boot.values);
+        Self {
+            policy_ref: proven.policy_ref,
+            bank: proven.bank.id(),
+            mask: proven.mask,
+            boot_values: values.filter_map(|(pcr, value)| Some(StoredValue::new(pcr, value.as_ref()?))).collect(),
+            boot_events: proven.boot.events,
+            ima_count: proven.ima.count,
+            ima_bytes: proven.ima.bytes,
+            ima_value: proven.ima.value.as_bytes().to_vec().into(),
+            judged: proven.ima.judged.clone(),
+            findings: proven.findings.gravest(Session::MAX_FINDINGS).into_iter().map(StoredFinding::from).collect(),
+            tallies: *proven.findings.tallies(),
+        }
+    }
+}
+
+impl StoredValue {
+    fn new(pcr: u32, value: &Digest) -> Self {
+        Self { pcr, value: value.as_bytes().to_vec().into() }
+    }
+}
+
+impl From<Finding> for StoredFinding {
+    fn from(finding: Finding) -> Self {
+        let Place { index, pcr, path, digest } = finding.place;
+        Self { code: finding.code.as_str().into(), evidence: finding.evidence, index, pcr, path, digest }
+    }
+}
+
+impl StoredFinding {
+    fn into_finding(self) -> Option<Finding> {
+        let place = Place { index: self.index, pcr: self.pcr, path: self.path, digest: self.digest };
+        Some(Finding::new(FindingCode::from_name(&self.code)?, self.evidence).at(place))
+    }
+}
+
+impl Stored {
+    /// `None` when a value is out of range: an unknown bank, PCR or code, or a digest of the wrong length.
+    fn into_session(self) -> Option<Session> {
+        let clock = ClockInfo {
+            clock: self.clock,
+            reset_count: self.reset_count,
+            restart_count: self.restart_count,
+            safe: self.safe,
+        };
+        let proven = match self.proven {
+            Some(stored) => Some(stored.into_proven()?),
+            None => None,
+        };
+        Some(Session { clock, firmware: self.firmware, proven })
+    }
+}
+
+impl StoredProof {
+    fn into_proven(self) -> Option<Proven> {
+        let bank = HashAlg::from_id(self.bank)?;
+        let mut values = [None; 24];
+        for stored in self.boot_values {
+            *values.get_mut(usize::try_from(stored.pcr).ok()?)? = Some(Digest::new(bank, &stored.value)?);
+        }
+        let value = Digest::new(bank, &self.ima_value)?;
+        let findings = self.findings.into_iter().map(StoredFinding::into_finding).collect::<Option<Vec<_>>>()?;
+        Some(Proven {
+            policy_ref: self.policy_ref,
+            bank,
+            mask: self.mask,
+            boot: BootProof { values, events: self.boot_events },
+            ima: ImaProof { count: self.ima_count, bytes: self.ima_bytes, value, judged: self.judged },
+            findings: Findings::resume(findings, self.tallies),
+        })
+    }
+}
