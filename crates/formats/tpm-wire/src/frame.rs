@@ -240,8 +240,8 @@ pub(crate) struct OpenReply<'a> {
     sessions: usize,
 }
 
-/// Checks header and response code; a success must answer exactly `sessions` authorisations.
-pub(crate) fn open_reply(bytes: &[u8], sessions: usize) -> Result<OpenReply<'_>, ReplyError> {
+/// Tag of a successful response and a reader behind its header.
+pub(crate) fn read_header(bytes: &[u8]) -> Result<(u16, Reader<'_>), ReplyError> {
     let mut reader = Reader::new(bytes);
     let tag = reader.u16()?;
     if ![ST_RSP_COMMAND, ST_NO_SESSIONS, ST_SESSIONS].contains(&tag) {
@@ -253,6 +253,12 @@ pub(crate) fn open_reply(bytes: &[u8], sessions: usize) -> Result<OpenReply<'_>,
         reader.end()?;
         return Err(ReplyError::Refused(ResponseCode(code)));
     }
+    Ok((tag, reader))
+}
+
+/// Checks header and response code; a success must answer exactly `sessions` authorisations.
+pub(crate) fn open_reply(bytes: &[u8], sessions: usize) -> Result<OpenReply<'_>, ReplyError> {
+    let (tag, reader) = read_header(bytes)?;
     let wanted = if sessions > 0 { ST_SESSIONS } else { ST_NO_SESSIONS };
     if tag != wanted {
         return Err(WireError { offset: 0, wanted: Wanted::Exactly(wanted.into()), got: tag.into() }.into());

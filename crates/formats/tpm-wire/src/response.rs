@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::frame::{ReplyError, encode_reply, open_reply};
+use crate::frame::{ReplyError, encode_reply, open_reply, read_header};
 use crate::parts::{Capability, NvPublic, Ticket};
 use crate::public::SizedPublic;
 use crate::wire::Wire;
@@ -23,6 +23,14 @@ pub trait Reply<'r>: Sized {
     /// # Errors
     /// [`WireError`] when a field is too long.
     fn encode(&self, sessions: usize) -> Result<Vec<u8>, WireError>;
+}
+
+/// Reads only the header of a response: success, or the TPM's own code.
+///
+/// # Errors
+/// As [`Reply::parse`]; the body is not looked at.
+pub fn outcome(bytes: &[u8]) -> Result<(), ReplyError> {
+    read_header(bytes).map(|_| ())
 }
 
 macro_rules! replies {
