@@ -1,1 +1,41 @@
-//! avouch-tpm
+//! The node's TPM 2.0: keys, quotes and what else Avouch asks of it, over `/dev/tpmrm0` or a software TPM's socket.
+//!
+//! - One command at a time; every wait is bounded; a busy TPM is asked again within [`Patience`].
+//! - No object or session of ours outlives the call that made it, errors included; the attestation key alone stays
+//!   loaded, as long as its [`AttestationSession`] lives.
+//! - The attestation key is a child of a storage primary in the endorsement hierarchy, never a primary itself: after
+//!   TPM2_Clear it does not load, and that is [`Error::KeyLost`].
+//!
+//! # Commands
+//! | operation | commands |
+//! |---|---|
+//! | [`Tpm::load_attestation_key`] | 3: CreatePrimary, Load, FlushContext |
+//! | [`AttestationSession::quote`], [`AttestationSession::get_time`] | 1 |
+//! | [`AttestationSession::certify_parent`] | 3: CreatePrimary, Certify, FlushContext |
+//! | dropping an [`AttestationSession`] | 1: FlushContext |
+//!
+//! A steady round over a session that is kept is one command; a round that loads the key anew is five.
+//!
+//! # Limits
+//! The authorisation values of the endorsement hierarchy must be empty: a site that set one sees
+//! `TPM_RC_BAD_AUTH` from TPM2_CreatePrimary. Endorsement keys other than RSA-2048 (template L-1) are not used, nor is
+//! a template that a manufacturer put into NV.
+#![forbid(unsafe_code)]
+
+mod attestation;
+mod endorsement;
+mod error;
+mod patience;
+mod pcr;
+mod properties;
+mod scope;
+mod tpm;
+mod transport;
+
+pub use attestation::{AkBlob, AttestationSession, Attested};
+pub use endorsement::EndorsementKey;
+pub use error::{Error, KeyLost};
+pub use patience::Patience;
+pub use properties::Properties;
+pub use tpm::{Answer, Tpm};
+pub use transport::{DeviceTransport, SwtpmTransport, Transport, TransportError, open};
