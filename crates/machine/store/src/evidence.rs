@@ -136,3 +136,56 @@ fn widen(length: usize) -> u64 {
     // No supported platform has lengths beyond 64 bits.
     u64::try_from(length).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(parts: &EvidenceParts) -> Vec<u8> {
+        let plain = |part: &Part| unpack(part.codec, part.stored.clone(), part.size, &part.digest).unwrap();
+        parts.parts.iter().flat_map(plain).collect()
+    }
+
+    #[test]
+    fn pieces_join_to_the_message_wherever_it_is_cut() {
+        let message: Vec<u8> = (0..=255).collect();
+        for cuts in [&[][..], &[0], &[256], &[999], &[10, 10], &[200, 10, 255, 1], &Vec::from_iter(0..300)] {
+            let parts = EvidenceParts::split(&message, cuts);
+            assert_eq!(joined(&parts), message, "{cuts:?}");
+            assert_eq!((parts.digest(), parts.size()), (digest(&message), 256));
+            assert!(parts.parts.len() <= EvidenceParts::MOST_PIECES);
+            assert!(parts.parts.iter().all(|part| part.size > 0));
+        }
+        assert_eq!(joined(&EvidenceParts::whole(&[])), []);
+    }
+
+    #[test]
+    fn shared_bytes_become_a_piece_of_their_own() {
+        let shared: Vec<u8> = (0..2_000_u32).flat_map(u32::to_be_bytes).collect();
+        for (before, after) in [(&b"before"[..], &b"after"[..]), (b"", b"after"), (b"before", b""), (b"", b"")] {
+            let message = [before, &shared, after].concat();
+            let parts = EvidenceParts::sharing(&message, &[&shared, b"not there", &[9; 5_000]]);
+            assert!(parts.parts.iter().any(|part| part.digest == digest(&shared)));
+            assert_eq!(joined(&parts), message);
+        }
+    }
+
+    #[test]
+    fn search_for_shared_bytes_is_linear_in_hostile_ones() {
+        // A quadratic search would compare 10^12 bytes here and not come back.
+        let message = vec![0; 8 << 20];
+        let almost = [vec![0; 1 << 20], vec![1]].concat();
+        assert_eq!(EvidenceParts::sharing(&message, &[&almost]).parts.len(), 1);
+    }
+
+    #[test]
+    fn frame_that_unpacks_to_more_than_was_recorded_is_refused() {
+        let bomb = Part::new(&vec![0; 16 << 20]);
+        assert!(bomb.codec == Codec::Zstd && bomb.stored.len() < 10_000);
+        assert!(unpack(bomb.codec, bomb.stored.clone(), bomb.size, &bomb.digest).is_ok());
+        for size in [0, 1, bomb.size - 1, bomb.size + 1, u64::MAX] {
+            let result = unpack(bomb.codec, bomb.stored.clone(), size, &bomb.digest);
+            assert!(matches!(result, Err(StoreError::Corrupt(_))), "{size}");
+        }
+    }
+}

@@ -10,8 +10,10 @@
 
 mod change;
 mod cluster;
+pub mod contract;
 mod error;
 mod evidence;
+pub mod load;
 mod rows;
 mod sqlite;
 mod store;

@@ -8,6 +8,7 @@ mod policies;
 pub(super) use notes::note_time;
 use rusqlite::{Connection, Params};
 
+use super::row;
 use crate::{Change, Cluster, Outcome, StoreError};
 
 /// Applies one change or fails; after a failure the caller rolls back to where it was.
@@ -17,6 +18,8 @@ pub(super) fn change(
     now: u64,
     change: &Change,
 ) -> Result<Outcome, StoreError> {
+    // Here, so that a time that fits no row is refused alone and not with everything in its batch.
+    row::int(now, "now")?;
     let at = Place { connection, cluster, now };
     match change {
         Change::PutGrant(grant) => enrolment::put_grant(at, grant),
