@@ -77,6 +77,9 @@ impl<'a> BootLog<'a> {
     /// [`LogError`] at the first byte that is not a log; nothing of a log that is cut or malformed is used.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, LogError> {
         let mut cursor = Cursor::new(bytes, 0);
+        if bytes.is_empty() || padding(bytes).is_some() {
+            return Err(LogError::Empty);
+        }
         let first = sha1_event(&mut cursor, 0)?;
         let Some(header) = spec_id_event03(&first) else {
             let (events, padding) = rest(cursor, first, sha1_event)?;
@@ -232,9 +235,10 @@ fn no_duplicate(seen: &[Option<(u16, usize)>]) -> Result<(), LogError> {
     Ok(())
 }
 
-/// The data of a `TCG_EfiSpecIdEvent` behind its signature, when this is one.
+/// The data of a `TCG_EfiSpecIdEvent` behind its signature, when this is one. Logs of confidential virtual machines
+/// carry it under register 1 instead of PCR 0; the event never extends, so its index says nothing.
 fn spec_id_event03<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
-    if event.event_type != EventType::NO_ACTION || event.pcr != 0 {
+    if event.event_type != EventType::NO_ACTION {
         return None;
     }
     event.data.strip_prefix(b"Spec ID Event03\0")

@@ -1,0 +1,9 @@
+//! Boot logs: recorded ones, built ones, broken ones, and the corpus.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, missing_docs)]
+
+mod build;
+mod corpus;
+mod describe;
+mod golden;
+mod malformed;
+mod replay;
