@@ -11,6 +11,7 @@ mod nextest;
 mod stage;
 mod tally;
 mod test;
+mod verifier;
 mod walls;
 
 use std::process::ExitCode;

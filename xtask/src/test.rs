@@ -10,7 +10,7 @@ use crate::command::{cargo, must, root};
 use crate::nextest::{self, Pick};
 use crate::stage::stage;
 use crate::tally::Tally;
-use crate::{demo, generate, lab, lint};
+use crate::{demo, lab, lint};
 
 /// A named suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,8 +27,6 @@ pub enum Suite {
     Mutations,
     /// Kill -9 and full disks.
     Faults,
-    /// Generated files and the commands of the documents.
-    Docs,
     /// Scenarios in the virtual machine.
     Lab,
     /// The demo, from start to summary.
@@ -36,10 +34,9 @@ pub enum Suite {
 }
 
 /// Order and budgets of a whole run, in seconds on two cores.
-const ALL: [(Suite, u64); 9] = [
+const ALL: [(Suite, u64); 8] = [
     (Suite::Lint, 210),
     (Suite::Unit, 300),
-    (Suite::Docs, 30),
     (Suite::Attacks, 60),
     (Suite::Corpus, 60),
     (Suite::Mutations, 180),
@@ -81,7 +78,6 @@ fn run_suite(suite: Suite) -> Result<Tally> {
         Suite::Corpus => corpus(),
         Suite::Mutations => module("mutations"),
         Suite::Faults => module("faults"),
-        Suite::Docs => generate::check(),
         Suite::Lab => lab::suite(),
         Suite::Demo => demo::suite(),
     }

@@ -1,2 +1,7 @@
-//! avouch
-fn main() {}
+//! `avouch`: the verifier and the tools of its operators.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    avouch::main()
+}

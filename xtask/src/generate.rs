@@ -1,0 +1,15 @@
+//! Generated files that are checked in: man pages and command help.
+
+use anyhow::{Result, ensure};
+
+use crate::command::{cargo, holds};
+
+/// The tests that compare generated files; with `AVOUCH_GENERATE=1` they write them instead.
+const TESTS: [&str; 7] = ["test", "--quiet", "-p", "avouch", "-p", "avouch-agent", "generated"];
+
+/// Writes them anew.
+pub fn write() -> Result<()> {
+    let written = holds(cargo(&TESTS).env("AVOUCH_GENERATE", "1"));
+    ensure!(written, "the generated files could not be written; see above");
+    Ok(())
+}
