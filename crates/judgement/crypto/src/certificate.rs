@@ -127,7 +127,7 @@ impl Fields {
     }
 }
 
-/// SHA-256 of the SubjectPublicKeyInfo, byte for byte as it stands in the certificate.
+/// The SubjectPublicKeyInfo, byte for byte as it stands in the certificate.
 pub(crate) fn spki_of(der: &CertificateDer<'_>) -> Result<Vec<u8>, CertificateError> {
     let parsed = webpki::EndEntityCert::try_from(der).map_err(|_| CertificateError::Der { offset: None })?;
     Ok(parsed.subject_public_key_info().as_ref().to_vec())

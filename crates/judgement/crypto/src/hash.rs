@@ -24,6 +24,34 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     array(context.finish().as_ref())
 }
 
+/// SHA-256 over bytes that come in pieces, for what is too large to hold.
+#[derive(Clone)]
+pub struct Sha256Stream(digest::Context);
+
+impl Default for Sha256Stream {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Sha256Stream {
+    /// Appends `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all that was appended.
+    pub fn finish(self) -> [u8; 32] {
+        array(self.0.finish().as_ref())
+    }
+}
+
+impl core::fmt::Debug for Sha256Stream {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Sha256Stream").finish_non_exhaustive()
+    }
+}
+
 /// [`sha256`] under the name that reads well as a function value, e.g. for `avouch_protocol::Sha256`.
 pub fn sha256_hash(parts: &[&[u8]]) -> [u8; 32] {
     sha256(parts)
@@ -85,6 +113,9 @@ mod tests {
         let sha256_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hex(&sha256(&[b"abc"])), sha256_abc);
         assert_eq!(hex(&sha256_hash(&[b"a", b"", b"bc"])), sha256_abc);
+        let mut stream = Sha256Stream::default();
+        [b"ab".as_slice(), b"", b"c"].iter().for_each(|piece| stream.update(piece));
+        assert_eq!(hex(&stream.finish()), sha256_abc);
         assert_eq!(Hash.hash(HashAlg::Sha256, &[b"ab", b"c"]).to_string(), sha256_abc);
         assert_eq!(Hash.hash(HashAlg::Sha1, &[b"abc"]).to_string(), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert!(Hash.hash(HashAlg::Sha384, &[b"abc"]).to_string().starts_with("cb00753f45a35e8bb5a03d699ac65007"));

@@ -26,4 +26,4 @@ mod tpm_key;
 pub use attestation_key::AttestationKey;
 pub use credential::{Credential, make_credential};
 pub use error::CryptoError;
-pub use hash::{Hash, constant_time_eq, hmac_sha256, random, sha256, sha256_hash};
+pub use hash::{Hash, Sha256Stream, constant_time_eq, hmac_sha256, random, sha256, sha256_hash};
