@@ -1,0 +1,129 @@
+//! One evidence message and everything that it is judged by.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use avouch_appraise::{Context, NodeKeys, Policy, Session};
+use avouch_crypto::sha256;
+use avouch_protocol::{Challenge, Evidence, Hash, Message, Round};
+use avouch_store::{CommitRecord, EvidenceParts, Node, OpenChallenge};
+use serde::Deserialize;
+
+use super::record::{Answered, Conclusion, record};
+use crate::app::{App, store_refused};
+use crate::appraisal::{Case, Opinion, appraise_surely, unjudged};
+use crate::http::refusal::Refused;
+
+/// What every verdict says of a TPM that is software.
+const SOFTWARE_TPM: &str = "software TPM: evaluation only";
+
+/// Evidence that speaks of the node's open challenge, before its deadline.
+pub(super) struct Submission<'a> {
+    pub(super) now: u64,
+    pub(super) node: Node,
+    pub(super) open: &'a OpenChallenge,
+    pub(super) message: &'a Evidence,
+    pub(super) body: &'a [u8],
+    pub(super) digest: Hash,
+}
+
+impl Submission<'_> {
+    /// Appraises, and makes what is to be stored.
+    pub(super) fn judge(self, app: &App) -> Result<CommitRecord, Refused> {
+        let started = Instant::now();
+        let challenge = Challenge::from_cbor(&self.open.bytes).map_err(|error| Refused::internal(&error))?;
+        let opinion = self.opinion(app, &challenge)?;
+        app.metrics.appraised(started.elapsed());
+        let answered = Answered {
+            challenge: &challenge,
+            challenge_bytes: &self.open.bytes,
+            evidence: self.digest,
+            seq: challenge.seq,
+            prev: challenge.prev,
+            time: self.now,
+            late: false,
+        };
+        // A rejected message leaves verdict, session and counters as they are: nothing in it was believed.
+        let (verdict, session, keeps_verdict) = match opinion {
+            Opinion::Rejected(verdict) => (verdict, None, true),
+            Opinion::Judged(appraisal) => (Box::new(appraisal.verdict), appraisal.session, false),
+            Opinion::Broken(verdict) => (verdict, None, false),
+        };
+        let conclusion = Conclusion::of(&verdict)?;
+        let shared: Vec<&[u8]> = self.message.boot_log.iter().map(|log| log.as_slice()).collect();
+        Ok(CommitRecord {
+            node: self.node.tag,
+            record: record(app, &answered, &conclusion),
+            evidence: EvidenceParts::sharing(self.body, &shared),
+            reset_count: session.as_ref().map(Session::reset_count),
+            session: session.map(|session| session.to_cbor()),
+            verdict: (!keeps_verdict).then(|| conclusion.verdict(&answered)),
+        })
+    }
+
+    fn opinion(&self, app: &App, challenge: &Challenge) -> Result<Opinion, Refused> {
+        let context = context(app, &self.node, challenge);
+        let session = match session(&self.node) {
+            Ok(session) => session,
+            // Going on without it would forget the order of quotes that it proves.
+            Err(why) => {
+                tracing::error!(node = %self.node.tag.short(), why, "a stored session cannot be read");
+                let what = "what the server kept of this node cannot be read; enrol the node again";
+                return Ok(Opinion::Broken(Box::new(unjudged(challenge, &context, "SESSION_UNREADABLE", what))));
+            }
+        };
+        let keys = node_keys(app, &self.node)?;
+        let policy = policy(app, &challenge.policy_ref)?;
+        let case = Case {
+            evidence: self.message,
+            challenge,
+            challenge_bytes: &self.open.bytes,
+            client_spki: self.node.keys.client_spki,
+            keys: &keys,
+            session: session.as_ref(),
+            policy: policy.as_deref(),
+            context,
+        };
+        Ok(appraise_surely(&*app.appraiser, &case))
+    }
+}
+
+/// What a verdict on this node depends on beside evidence and policy.
+pub(super) fn context<'a>(app: &App, node: &Node, challenge: &Challenge) -> Context<'a> {
+    Context {
+        expires: Round(challenge.round).verdict_expires(app.interval),
+        ek: Hash(sha256(&[&node.keys.ek_name])),
+        tpm: is_software(&node.keys.ek_identity).then_some(SOFTWARE_TPM),
+    }
+}
+
+/// The appraiser's state of the node.
+pub(super) fn session(node: &Node) -> Result<Option<Session>, String> {
+    node.session.as_deref().map(Session::from_cbor).transpose().map_err(|error| error.to_string())
+}
+
+/// The node's keys, parsed once per generation.
+pub(crate) fn node_keys(app: &App, node: &Node) -> Result<Arc<NodeKeys>, Refused> {
+    let parse = || NodeKeys::check(&node.keys.ak_public, &node.keys.parent_public).map(Some);
+    let keys = app.caches.keys.find(&(node.tag, node.generation), parse).map_err(|error| Refused::internal(&error))?;
+    keys.ok_or_else(|| Refused::internal(&"the enrolled keys of a node are missing"))
+}
+
+fn policy(app: &App, reference: &Hash) -> Result<Option<Arc<Policy>>, Refused> {
+    if *reference == Hash::ZERO {
+        return Ok(None);
+    }
+    app.caches.policies.find(reference, || {
+        let stored = app.store.policy(&app.cluster, reference).map_err(|error| store_refused(&error))?;
+        stored.map(|policy| Policy::parse(&policy.bytes)).transpose().map_err(|error| Refused::internal(&error))
+    })
+}
+
+/// An identity that cannot be read is taken for a software TPM: the label warns.
+fn is_software(identity: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Identity {
+        software: bool,
+    }
+    serde_json::from_str::<Identity>(identity).map_or(true, |identity| identity.software)
+}
