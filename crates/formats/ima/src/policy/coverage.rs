@@ -158,7 +158,7 @@ fn can_match(rule: &Rule, hook: &Hook) -> bool {
     });
     match func {
         Some(func) if func != hook => return false,
-        None if hook.is_buffer() => return false,
+        None if hook.has_no_file() => return false,
         _ => {}
     }
     rule.conditions.iter().all(|condition| match (condition, hook.access()) {

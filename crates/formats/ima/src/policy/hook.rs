@@ -98,9 +98,9 @@ impl Hook {
         }
     }
 
-    /// Buffers reach IMA without an inode: a rule without `func=`, and conditions on files, never match them.
-    pub(super) fn is_buffer(&self) -> bool {
-        matches!(self, Self::CriticalData | Self::KexecCmdline | Self::Key)
+    /// Keys and critical data reach IMA without a file: a rule without `func=` never matches them.
+    pub(super) fn has_no_file(&self) -> bool {
+        matches!(self, Self::CriticalData | Self::Key)
     }
 
     /// The one access that the hook passes to the policy; `None` where it varies or there is none.
