@@ -1,0 +1,259 @@
+//! The agent as a library: enrolment and rounds over a state directory, a TPM and the kernel's logs.
+
+use std::time::Duration;
+
+use avouch_collect::Securityfs;
+use avouch_protocol::{ChallengeRequest, EnrolmentToken, Hash, KeyLost, Message, Status, VERSION};
+use avouch_tpm::{Error as TpmError, KeyLost as LostKey, Tpm, Transport};
+
+use crate::challenge::{ChallengeError, CheckedChallenge};
+use crate::clock::wall_clock;
+use crate::enrol::Enroller;
+use crate::error::AgentError;
+use crate::evidence::build_evidence;
+use crate::http::{Client, HttpError};
+use crate::receipt::VerifiedReceipt;
+use crate::state::{Enrolment, Fork, Outcome, Spooled, StateDir, StateError, StateLock};
+
+/// The finding that a fresh look may heal: the kernel measured something between the TPM's answer and the log's end.
+const LOG_MISMATCH: &str = "LOG_MISMATCH";
+
+/// One node's agent.
+#[derive(Debug)]
+pub struct Agent {
+    state: StateDir,
+    securityfs: Securityfs,
+    link: Option<Link>,
+}
+
+/// The connection to the server, kept from round to round: TLS sessions are resumed on it.
+#[derive(Clone, Debug)]
+struct Link {
+    enrolment: String,
+    client: Client,
+}
+
+/// One round's work on one enrolment.
+struct Session<'a> {
+    state: &'a StateDir,
+    securityfs: &'a Securityfs,
+    lock: &'a StateLock,
+    enrolment: &'a Enrolment,
+    client: &'a Client,
+}
+
+// === impl Agent ===
+
+impl Agent {
+    /// An agent over these.
+    pub fn new(state: StateDir, securityfs: Securityfs) -> Self {
+        Self { state, securityfs, link: None }
+    }
+
+    /// Where it keeps its state.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    /// Becomes the only process that works with this state and its TPM. Take it before the TPM is opened.
+    ///
+    /// # Errors
+    /// [`StateError::Busy`] when another process keeps it longer than `patience`.
+    pub fn lock(&self, patience: Duration) -> Result<StateLock, AgentError> {
+        Ok(self.state.lock(patience)?)
+    }
+
+    /// The connection to the server under the present enrolment.
+    ///
+    /// # Errors
+    /// [`AgentError::NotEnrolled`], and whatever keeps the stored keys from being used.
+    pub fn client(&mut self) -> Result<Client, AgentError> {
+        let enrolment = self.enrolment()?;
+        Ok(self.link(&enrolment)?.client)
+    }
+
+    /// Time between rounds under the present enrolment.
+    ///
+    /// # Errors
+    /// [`AgentError::NotEnrolled`], [`AgentError::State`].
+    pub fn interval(&self) -> Result<Duration, AgentError> {
+        Ok(Duration::from_secs(self.enrolment()?.membership.interval))
+    }
+
+    /// Joins the server that `token` names. With `replace` an enrolment that exists gives way, otherwise it stays.
+    ///
+    /// All or nothing: the enrolment is one file that is put in place when everything else is done. Receipts of an
+    /// earlier enrolment are not carried over: enrolling again is how a person accepts the server's chain after a fork.
+    ///
+    /// # Errors
+    /// [`AgentError::AlreadyEnrolled`], or whatever failed; then everything is as before.
+    pub fn enroll<T: Transport>(
+        &mut self,
+        lock: &StateLock,
+        tpm: &mut Tpm<T>,
+        token: EnrolmentToken,
+        label: Option<String>,
+        replace: bool,
+    ) -> Result<Enrolment, AgentError> {
+        let before = self.replaceable(replace)?;
+        let enrolment = Enroller::new(token, label)?.run(tpm)?;
+        self.state.keep_enrolment(lock, &enrolment)?;
+        if let Some(before) = before.filter(|before| before.id() != enrolment.id()) {
+            self.state.forget(lock, &before)?;
+        }
+        self.link = None;
+        Ok(enrolment)
+    }
+
+    /// One round: what has no receipt is sent first, then a new challenge is answered.
+    ///
+    /// # Errors
+    /// [`AgentError`]; the state is such that the next call goes on where this one stopped.
+    pub fn round<T: Transport>(&mut self, lock: &StateLock, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
+        let enrolment = self.enrolment()?;
+        let client = self.link(&enrolment)?.client;
+        let session =
+            Session { state: &self.state, securityfs: &self.securityfs, lock, enrolment: &enrolment, client: &client };
+        session.send_spooled()?;
+        let receipt = session.answer_challenge(tpm)?;
+        if receipt.message().status == Status::Unverifiable && receipt.message().code == LOG_MISMATCH {
+            tracing::warn!(seq = receipt.message().seq, "the logs did not reproduce the quote; one more look");
+            return session.answer_challenge(tpm);
+        }
+        Ok(receipt)
+    }
+
+    /// Writes down what came of an attempt, for `status`. A disk that takes nothing is told in the log only.
+    pub fn note(&self, lock: &StateLock, trouble: Option<&AgentError>, next_in: Duration) {
+        let trouble = trouble.map(AgentError::trouble);
+        let outcome = Outcome { at: wall_clock(), next_in: next_in.as_secs(), trouble };
+        if let Err(error) = self.state.keep_outcome(lock, &outcome) {
+            tracing::warn!("{error}; {}", error.remedy());
+        }
+    }
+
+    fn enrolment(&self) -> Result<Enrolment, AgentError> {
+        self.state.enrolment()?.ok_or(AgentError::NotEnrolled)
+    }
+
+    fn link(&mut self, enrolment: &Enrolment) -> Result<Link, AgentError> {
+        let id = enrolment.id();
+        if let Some(link) = self.link.as_ref().filter(|link| link.enrolment == id) {
+            return Ok(link.clone());
+        }
+        let identity = enrolment.identity()?;
+        let tls = avouch_crypto::tls::agent_config(&enrolment.pins(), Some(&identity)).map_err(AgentError::Tls)?;
+        let link = Link { enrolment: id, client: Client::new(&enrolment.origin, tls) };
+        self.link = Some(link.clone());
+        Ok(link)
+    }
+
+    /// The enrolment that may be replaced. A damaged one may, too: that is what enrolling again is for.
+    fn replaceable(&self, replace: bool) -> Result<Option<Enrolment>, AgentError> {
+        match self.state.enrolment() {
+            Ok(Some(before)) if !replace => {
+                Err(AgentError::AlreadyEnrolled { node: before.membership.node_tag, origin: before.origin.clone() })
+            }
+            Err(StateError::Damaged { .. }) if replace => Ok(None),
+            found => Ok(found?),
+        }
+    }
+}
+
+// === impl Session ===
+
+impl Session<'_> {
+    /// Evidence of an earlier attempt: the server gives its receipt (perhaps once more), or will never take it. Either
+    /// way the round goes on; evidence that the server may take later stays in the way of newer evidence.
+    fn send_spooled(&self) -> Result<(), AgentError> {
+        let Some(spooled) = self.state.spool(self.enrolment)? else { return Ok(()) };
+        match self.deliver(&spooled) {
+            Ok(receipt) => {
+                tracing::info!(seq = receipt.message().seq, "evidence of an earlier attempt has its receipt");
+                Ok(())
+            }
+            Err(AgentError::Http(HttpError::Refused(refusal))) if refusal.retry_in.is_none() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn answer_challenge<T: Transport>(&self, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
+        let challenge = self.challenge()?;
+        let spki = self.enrolment.client_spki()?;
+        let evidence = match tpm.load_attestation_key(&self.enrolment.ak_blob()) {
+            Ok(mut key) => build_evidence(&mut key, &challenge, &spki, self.securityfs)?,
+            Err(TpmError::KeyLost(lost)) => return Err(self.key_lost(&challenge, lost)?),
+            Err(error) => return Err(error.into()),
+        };
+        let spooled =
+            Spooled { v: VERSION, challenge: challenge.bytes().to_vec().into(), evidence: evidence.to_cbor().into() };
+        self.state.keep_spool(self.lock, self.enrolment, &spooled)?;
+        self.deliver(&spooled)
+    }
+
+    /// Asks for a challenge and checks it against the newest receipt.
+    fn challenge(&self) -> Result<CheckedChallenge, AgentError> {
+        let newest = self.state.receipt(self.enrolment)?;
+        let newest = newest.map(|signed| VerifiedReceipt::kept(signed, self.enrolment)).transpose()?;
+        let (last_seq, last_record) =
+            newest.as_ref().map_or((0, Hash::ZERO), |newest| (newest.message().seq, newest.message().record_hash));
+        let request = ChallengeRequest { v: VERSION, last_seq, last_record };
+        let (_, bytes) = self.client.exchange::<avouch_protocol::Challenge>("/v1/challenge", &request.to_cbor())?;
+        match CheckedChallenge::check(bytes.clone(), self.enrolment, newest.as_ref()) {
+            Ok(challenge) => {
+                if challenge.unshown() > 0 {
+                    tracing::warn!(
+                        records = challenge.unshown(),
+                        "the server holds records of this node that it has no receipt for: rounds it did not answer, \
+                         or answered without hearing back"
+                    );
+                }
+                Ok(challenge)
+            }
+            Err(error) => Err(self.refused_challenge(error, bytes, newest.as_ref())?),
+        }
+    }
+
+    /// Keeps both sides of a fork; returns the error to report.
+    fn refused_challenge(
+        &self,
+        error: ChallengeError,
+        challenge: Vec<u8>,
+        newest: Option<&VerifiedReceipt>,
+    ) -> Result<AgentError, AgentError> {
+        if let (ChallengeError::Fork { .. }, Some(newest)) = (&error, newest) {
+            let fork = Fork { v: VERSION, receipt: newest.signed().to_vec().into(), challenge: challenge.into() };
+            self.state.keep_fork(self.lock, self.enrolment, &fork)?;
+        }
+        Ok(error.into())
+    }
+
+    /// Tells the server that this node cannot quote any more; returns the error to report.
+    fn key_lost(&self, challenge: &CheckedChallenge, lost: LostKey) -> Result<AgentError, AgentError> {
+        let tpm_rc = match lost {
+            LostKey::DoesNotLoad { rc } => rc.0,
+            LostKey::OtherParent => 0,
+        };
+        let notice = KeyLost { v: VERSION, seq: challenge.message().seq, challenge: challenge.digest(), tpm_rc };
+        self.client.accepted("/v1/key-lost", &notice.to_cbor())?;
+        Ok(AgentError::KeyLost(lost))
+    }
+
+    /// Sends evidence that is in the spool; its receipt is durable before the spool is empty.
+    ///
+    /// A refusal that names no time for another try is final: the same bytes would be refused for ever, and are dropped.
+    fn deliver(&self, spooled: &Spooled) -> Result<VerifiedReceipt, AgentError> {
+        let answer = self.client.exchange::<avouch_protocol::SignedReceipt>("/v1/evidence", &spooled.evidence);
+        if let Err(HttpError::Refused(refusal)) = &answer
+            && refusal.retry_in.is_none()
+        {
+            tracing::warn!(code = refusal.code, "evidence is dropped, the server will not take it: {}", refusal.what);
+            self.state.drop_spool(self.lock, self.enrolment)?;
+        }
+        let (_, signed) = answer?;
+        let receipt = VerifiedReceipt::verify(signed, self.enrolment, &spooled.challenge, &spooled.evidence)?;
+        self.state.keep_receipt(self.lock, self.enrolment, receipt.signed())?;
+        self.state.settle_spool(self.lock, self.enrolment)?;
+        Ok(receipt)
+    }
+}

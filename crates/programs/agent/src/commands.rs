@@ -1,0 +1,146 @@
+//! What each command does, from its arguments to its exit status.
+
+use std::io::Write;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use avouch_collect::Securityfs;
+use avouch_protocol::Status;
+use serde::Serialize;
+
+use crate::agent::Agent;
+use crate::cli::{Cli, Command, EnrollArgs, Exit, OnceArgs, StatusArgs};
+use crate::config::Config;
+use crate::error::AgentError;
+use crate::receipt::VerifiedReceipt;
+use crate::show::LastSent;
+use crate::state::StateDir;
+use crate::status::{self, ReceiptReport, StatusReport};
+use crate::token::TokenSource;
+use crate::{service, tpm};
+
+/// How long a person waits for the service to finish its round.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// What `once --last` may take: the network goes down right after it.
+const LAST_QUOTE: Duration = Duration::from_secs(10);
+
+/// The shape that `once --json` prints on standard output.
+#[derive(Debug, Serialize)]
+struct OnceReport {
+    version: u32,
+    receipt: Option<ReceiptReport>,
+    error: Option<crate::state::Trouble>,
+}
+
+/// Does what `cli` asks.
+///
+/// # Errors
+/// [`AgentError`]; [`AgentError::exit`] is its exit status.
+pub fn execute(cli: &Cli) -> Result<Exit, AgentError> {
+    let config = Config::load(cli.config.as_deref())?;
+    match &cli.command {
+        Command::Enroll(args) => enroll(&config, args),
+        Command::Once(args) if args.last => within(LAST_QUOTE, config, args.json),
+        Command::Once(OnceArgs { json, .. }) => once(&config, *json, PATIENCE),
+        Command::Run => run(&config),
+        Command::Status(args) => show_status(&config, args),
+        Command::Show(_) => show_last(&config),
+    }
+}
+
+fn agent(config: &Config) -> Result<Agent, AgentError> {
+    Ok(Agent::new(StateDir::open(&config.state_dir)?, Securityfs::at(&config.securityfs)))
+}
+
+fn enroll(config: &Config, args: &EnrollArgs) -> Result<Exit, AgentError> {
+    let source = match (&args.token, &args.token_file) {
+        (_, Some(path)) => TokenSource::File(path.clone()),
+        (Some(text), None) if text == "-" => TokenSource::Stdin,
+        (text, None) => TokenSource::Text(text.clone().unwrap_or_default()),
+    };
+    let token = source.read()?;
+    let mut agent = agent(config)?;
+    let lock = agent.lock(PATIENCE)?;
+    let mut tpm = tpm::open(&config.tpm)?;
+    let enrolment = agent.enroll(&lock, &mut tpm, token, args.label.clone(), args.re_enroll)?;
+    let membership = &enrolment.membership;
+    say(&format!("Enrolled as node {} of {}.\n", membership.node_tag, enrolment.origin));
+    say("Next: `systemctl enable --now avouch-agent`, or `avouch-agent once` for a verdict now.\n");
+    Ok(Exit::Done)
+}
+
+fn once(config: &Config, json: bool, patience: Duration) -> Result<Exit, AgentError> {
+    let mut agent = agent(config)?;
+    let lock = agent.lock(patience)?;
+    let result = tpm::open(&config.tpm).map_err(AgentError::from).and_then(|mut tpm| agent.round(&lock, &mut tpm));
+    let next_in = result.as_ref().map_or(0, VerifiedReceipt::next_in);
+    agent.note(&lock, result.as_ref().err(), Duration::from_secs(next_in));
+    if json {
+        let report = OnceReport {
+            version: 1,
+            receipt: result.as_ref().ok().map(status::receipt),
+            error: result.as_ref().err().map(AgentError::trouble),
+        };
+        say_json(&report);
+    }
+    let receipt = result?;
+    if !json {
+        say(&format!("{}\n", status::receipt(&receipt)));
+    }
+    Ok(match receipt.message().status {
+        Status::Pass => Exit::Done,
+        Status::Fail => Exit::Fail,
+        Status::Unverifiable => Exit::Unverifiable,
+        _ => Exit::Refused,
+    })
+}
+
+/// The last quote must not hold up a shutdown. A round that is cut off is complete or repeated, as after a kill.
+fn within(limit: Duration, config: Config, json: bool) -> Result<Exit, AgentError> {
+    let (sender, receiver) = channel();
+    let worker = move || {
+        // The receiver is gone only when the process is about to end.
+        let _ = sender.send(once(&config, json, limit));
+    };
+    thread::Builder::new().name("last-quote".to_owned()).spawn(worker).map_err(AgentError::Signals)?;
+    match receiver.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            tracing::warn!("no receipt for the last quote within {} seconds", limit.as_secs());
+            Ok(Exit::NoAnswer)
+        }
+    }
+}
+
+fn run(config: &Config) -> Result<Exit, AgentError> {
+    service::run(&mut agent(config)?, &config.tpm)?;
+    Ok(Exit::Done)
+}
+
+fn show_status(config: &Config, args: &StatusArgs) -> Result<Exit, AgentError> {
+    let report = StatusReport::of(&StateDir::open(&config.state_dir)?)?;
+    if args.json {
+        say_json(&report)
+    } else {
+        say(&report.to_string())
+    }
+    Ok(Exit::Done)
+}
+
+fn show_last(config: &Config) -> Result<Exit, AgentError> {
+    say(&LastSent::of(&StateDir::open(&config.state_dir)?)?.to_string());
+    Ok(Exit::Done)
+}
+
+/// A closed pipe (`| head`) is the reader's choice, not an error.
+fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn say_json(report: &impl Serialize) {
+    match serde_json::to_string_pretty(report) {
+        Ok(text) => say(&format!("{text}\n")),
+        Err(error) => tracing::error!(%error, "the report cannot be written as JSON"),
+    }
+}

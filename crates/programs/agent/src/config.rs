@@ -1,0 +1,219 @@
+//! `agent.toml`: where the agent keeps its state, and where TPM and logs are.
+//!
+//! What the agent must believe (server, pins, log key) never stands here: it comes from the enrolment token and is
+//! kept in the state directory. No key switches a check off.
+
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use avouch_collect::SECURITYFS;
+use thiserror::Error;
+
+/// The settings, each with its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `state_dir`: what must survive a restart; `/var/lib/avouch-agent`.
+    pub state_dir: PathBuf,
+    /// `tpm`: which TPM; `device:/dev/tpmrm0`.
+    pub tpm: TpmAddress,
+    /// `securityfs`: where the kernel shows its measurement logs; `/sys/kernel/security`.
+    pub securityfs: PathBuf,
+}
+
+/// Where a TPM answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TpmAddress {
+    /// `device:PATH`: the kernel's TPM, through its resource manager.
+    Device(PathBuf),
+    /// `unix:PATH` or `tcp:HOST:PORT`, as written: the socket of a software TPM, for evaluation only.
+    Software(String),
+}
+
+/// Why the configuration is refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read; a file that was named must exist.
+    #[error("the configuration {} cannot be read: {error}; name an existing file, or leave --config out to use the defaults", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        error: std::io::Error,
+    },
+    /// Not TOML.
+    #[error("the configuration {} is not TOML: {reason}", path.display())]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// What the parser met, with line and column.
+        reason: String,
+    },
+    /// A key that does not exist.
+    #[error("the configuration has no key `{key}`; did you mean `{nearest}`? Known keys are {}", KEYS.join(", "))]
+    UnknownKey {
+        /// The key as written.
+        key: String,
+        /// The known key that looks most like it.
+        nearest: &'static str,
+    },
+    /// A value of the wrong kind.
+    #[error("`{key}` in the configuration must be {wanted}, not {got}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+        /// What stands there.
+        got: String,
+    },
+}
+
+/// Every key there is.
+pub const KEYS: [&str; 3] = ["state_dir", "tpm", "securityfs"];
+
+/// Read when no other file is named; it need not exist.
+pub const DEFAULT_PATH: &str = "/etc/avouch/agent.toml";
+
+const TPM_FORM: &str = "`device:PATH`, or for a software TPM `unix:PATH` or `tcp:HOST:PORT`";
+
+// === impl Config ===
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state_dir: "/var/lib/avouch-agent".into(),
+            tpm: TpmAddress::Device("/dev/tpmrm0".into()),
+            securityfs: SECURITYFS.into(),
+        }
+    }
+}
+
+impl Config {
+    /// The file `named`, which must exist; or [`DEFAULT_PATH`] where it exists; or the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(ConfigError::Read { path: path.into(), error }),
+        }
+    }
+
+    /// Reads the text of the file at `path` (the path is for messages only).
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+            path: path.into(),
+            reason: error.to_string().trim_end().to_owned(),
+        })?;
+        let mut config = Self::default();
+        for (key, value) in &table {
+            match key.as_str() {
+                "state_dir" => config.state_dir = absolute_path("state_dir", value)?,
+                "tpm" => config.tpm = tpm_address(value)?,
+                "securityfs" => config.securityfs = absolute_path("securityfs", value)?,
+                _ => return Err(ConfigError::UnknownKey { key: key.clone(), nearest: nearest_key(key) }),
+            }
+        }
+        Ok(config)
+    }
+}
+
+fn nearest_key(key: &str) -> &'static str {
+    let likeness = |known: &&str| (strsim::jaro_winkler(known, key) * 1000.0).round().to_bits();
+    KEYS.into_iter().max_by_key(likeness).unwrap_or(KEYS[0])
+}
+
+fn absolute_path(key: &'static str, value: &toml::Value) -> Result<PathBuf, ConfigError> {
+    match value.as_str() {
+        Some(text) if Path::new(text).is_absolute() => Ok(text.into()),
+        _ => Err(ConfigError::Value { key, wanted: "an absolute path", got: value.to_string() }),
+    }
+}
+
+fn tpm_address(value: &toml::Value) -> Result<TpmAddress, ConfigError> {
+    let refused = || ConfigError::Value { key: "tpm", wanted: TPM_FORM, got: value.to_string() };
+    let text = value.as_str().ok_or_else(refused)?;
+    match text.split_once(':') {
+        Some(("device", path)) if Path::new(path).is_absolute() => Ok(TpmAddress::Device(path.into())),
+        Some(("unix", path)) if Path::new(path).is_absolute() => Ok(TpmAddress::Software(text.to_owned())),
+        Some(("tcp", peer)) if peer.contains(':') => Ok(TpmAddress::Software(text.to_owned())),
+        _ => Err(refused()),
+    }
+}
+
+// === impl TpmAddress ===
+
+impl fmt::Display for TpmAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(path) => write!(f, "device:{}", path.display()),
+            Self::Software(socket) => f.write_str(socket),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("agent.toml"))
+    }
+
+    #[test]
+    fn an_empty_file_means_the_defaults() {
+        assert_eq!(parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config = parse("state_dir = '/a'\ntpm = 'unix:/b'\nsecurityfs = '/c'\n").unwrap();
+        assert_eq!(config.state_dir, Path::new("/a"));
+        assert_eq!(config.tpm, TpmAddress::Software("unix:/b".into()));
+        assert_eq!(config.securityfs, Path::new("/c"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        for (written, meant) in [("statedir", "state_dir"), ("tmp", "tpm"), ("security_fs", "securityfs")] {
+            let error = parse(&format!("{written} = '/x'")).unwrap_err();
+            assert!(matches!(&error, ConfigError::UnknownKey { nearest, .. } if *nearest == meant), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_key_skips_a_check() {
+        for key in ["insecure", "skip_verify", "allow_no_tpm", "server", "pins"] {
+            assert!(matches!(parse(&format!("{key} = true")), Err(ConfigError::UnknownKey { .. })));
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_refused() {
+        for text in [
+            "state_dir = 'relative'",
+            "tpm = '/dev/tpmrm0'",
+            "tpm = 7",
+            "securityfs = []",
+            "tpm = 'unix:x'",
+            "tpm = 'tcp:x'",
+        ] {
+            assert!(matches!(parse(text), Err(ConfigError::Value { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        assert!(matches!(Config::load(Some(Path::new("/no/such/file"))), Err(ConfigError::Read { .. })));
+    }
+}

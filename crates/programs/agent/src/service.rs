@@ -1,0 +1,145 @@
+//! `run`: round after round until told to stop.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use avouch_protocol::Status;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::agent::Agent;
+use crate::backoff::Backoff;
+use crate::clock::Moment;
+use crate::config::TpmAddress;
+use crate::error::AgentError;
+use crate::receipt::VerifiedReceipt;
+use crate::tpm;
+
+/// How long the service waits for a one-shot call that holds the TPM.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest sleep without a look at the clock: waits are counted on CLOCK_BOOTTIME, sleeping is not.
+const LOOK: Duration = Duration::from_secs(20);
+/// The longest interval of the protocol bounds what a server may ask for.
+const LONGEST_WAIT: u64 = *avouch_protocol::INTERVAL_RANGE.end();
+
+/// Runs until SIGTERM or SIGINT. A round in progress is finished first; a second signal ends the process at once,
+/// which loses nothing (see [`crate::state`]).
+///
+/// # Errors
+/// Only what no waiting heals: this node is not enrolled, or signals cannot be caught.
+pub fn run(agent: &mut Agent, address: &TpmAddress) -> Result<(), AgentError> {
+    let stop = stop_signal().map_err(AgentError::Signals)?;
+    let interval = agent.interval()?;
+    let mut service = Service { agent, address, backoff: Backoff::new(interval), ready: false };
+    loop {
+        let wait = service.attempt()?;
+        if service.sleep(wait, &stop) {
+            notify(&[NotifyState::Stopping]);
+            return Ok(());
+        }
+    }
+}
+
+struct Service<'a> {
+    agent: &'a mut Agent,
+    address: &'a TpmAddress,
+    backoff: Backoff,
+    ready: bool,
+}
+
+// === impl Service ===
+
+impl Service<'_> {
+    /// One round; how long to wait after it.
+    fn attempt(&mut self) -> Result<Duration, AgentError> {
+        // Fed before each round and while waiting, never during one: a TPM or server that hangs beyond every bound
+        // starves the watchdog.
+        notify(&[NotifyState::Watchdog]);
+        let lock = match self.agent.lock(PATIENCE) {
+            Ok(lock) => lock,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        let result = tpm::open(self.address).map_err(AgentError::from).and_then(|mut tpm| {
+            let result = self.agent.round(&lock, &mut tpm);
+            drop(tpm);
+            result
+        });
+        let wait = match &result {
+            Err(error @ AgentError::NotEnrolled) => {
+                self.told(&error.to_string());
+                return Err(AgentError::NotEnrolled);
+            }
+            Ok(receipt) => self.answered(receipt),
+            Err(error) => self.failed(error),
+        };
+        self.agent.note(&lock, result.as_ref().err(), wait);
+        Ok(wait)
+    }
+
+    fn answered(&mut self, receipt: &VerifiedReceipt) -> Duration {
+        self.backoff.reset();
+        let message = receipt.message();
+        let line = match message.status {
+            Status::Pass => format!("record {}: pass", message.seq),
+            status => format!("record {}: {status} {}", message.seq, message.code),
+        };
+        tracing::info!(seq = message.seq, status = %message.status, code = message.code, next_in = receipt.next_in(), "receipt");
+        self.told(&line);
+        // Not zero, whatever the server says: a round is work for the TPM.
+        Duration::from_secs(receipt.next_in().clamp(1, LONGEST_WAIT))
+    }
+
+    fn failed(&mut self, error: &AgentError) -> Duration {
+        let random = u32::from_be_bytes(avouch_crypto::random());
+        let wait = self.backoff.next(random).max(Duration::from_secs(error.retry_in().unwrap_or(0).min(LONGEST_WAIT)));
+        tracing::warn!(code = error.code(), next_in = wait.as_secs(), "{error}; {}", error.remedy());
+        self.told(&format!("{}: {error}", error.code()));
+        wait
+    }
+
+    /// Tells systemd; the first contact attempt, good or bad, makes the service ready.
+    fn told(&mut self, line: &str) {
+        notify(&[NotifyState::Status(line), NotifyState::Watchdog]);
+        if !self.ready {
+            self.ready = true;
+            notify(&[NotifyState::Ready]);
+        }
+    }
+
+    /// True when it is time to stop.
+    fn sleep(&self, wait: Duration, stop: &Receiver<()>) -> bool {
+        let until = Moment::now().after(wait);
+        loop {
+            let left = until.remaining();
+            if left.is_zero() {
+                return false;
+            }
+            match stop.recv_timeout(left.min(LOOK)) {
+                Err(RecvTimeoutError::Timeout) => notify(&[NotifyState::Watchdog]),
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
+    }
+}
+
+fn stop_signal() -> std::io::Result<Receiver<()>> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let (sender, receiver) = channel();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 || sender.send(()).is_err() {
+                std::process::exit(0);
+            }
+        }
+    })?;
+    Ok(receiver)
+}
+
+/// Without a service manager nobody listens, and that is fine.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "the service manager cannot be told");
+    }
+}
