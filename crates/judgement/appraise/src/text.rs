@@ -2,8 +2,8 @@
 
 use core::fmt::Write;
 
-/// Longest piece of a node's text that is shown, in characters.
-const MAX_SHOWN: usize = 512;
+/// Longest piece of a node's text that is shown, in bytes after escaping: findings are stored, so they are bounded.
+const MAX_SHOWN: usize = 1_024;
 /// Mark of a text that was longer.
 const CUT: &str = "[cut]";
 
@@ -11,20 +11,17 @@ const CUT: &str = "[cut]";
 /// backslashes and bytes that are not UTF-8 become escapes, and what is too long is cut with a mark.
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::new();
-    let mut shown = 0;
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if shown == MAX_SHOWN {
+            if out.len() >= MAX_SHOWN {
                 return out + CUT;
             }
-            shown += 1;
             push(&mut out, character);
         }
         for byte in chunk.invalid() {
-            if shown == MAX_SHOWN {
+            if out.len() >= MAX_SHOWN {
                 return out + CUT;
             }
-            shown += 1;
             // Writing to a String cannot fail.
             let _ = write!(out, "\\x{byte:02x}");
         }
@@ -99,8 +96,10 @@ mod tests {
         assert_eq!(printable("/a\u{202e}b".as_bytes()), "/a\\u{202e}b");
         assert_eq!(printable(b"/\xff\\"), "/\\xff\\\\");
         assert_eq!(printable("/gr\u{fc}n".as_bytes()), "/gr\u{fc}n");
-        assert!(printable(&[b'a'; 9_000]).len() < 600);
-        assert!(printable(&[0xff; 9_000]).len() < 2_100);
+        for long in ["a", "\u{10ffff}", "\n"] {
+            assert!(printable(long.repeat(9_000).as_bytes()).len() < 1_050);
+        }
+        assert!(printable(&[0xff; 9_000]).len() < 1_050);
     }
 
     #[test]

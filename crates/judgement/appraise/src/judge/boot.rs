@@ -97,12 +97,8 @@ impl Measured<'_, '_> {
             event.pcr,
             event.event_type.name()
         );
-        let place = Place {
-            index: u64::try_from(event.index).ok(),
-            pcr: Some(event.pcr),
-            path: Some(description),
-            digest: Some(digest),
-        };
+        let place =
+            Place { index: u64::try_from(event.index).ok(), pcr: Some(event.pcr), path: None, digest: Some(digest) };
         Finding::new(FindingCode::BootEventUnknown, evidence).at(place)
     }
 }
