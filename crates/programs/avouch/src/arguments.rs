@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand};
 /// Runtime attestation for Linux fleets: every node keeps proving what it booted and what it runs.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, about, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit status: 0 done (for `node why`: the node passes), 1 the node fails, 2 error or bad usage, \
-                        3 the node cannot be verified or its verdict is stale.")]
-pub struct Arguments {
+#[command(
+    after_help = "Exit status: 0 done (for `node why`: the node passes), 1 the node fails, 2 error or bad usage, \
+                        3 the node cannot be verified or its verdict is stale."
+)]
+pub(crate) struct Arguments {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -18,7 +20,7 @@ pub struct Arguments {
 
 /// Options that every command takes.
 #[derive(Args, Debug)]
-pub struct Global {
+pub(crate) struct Global {
     /// Configuration file. Without it, /etc/avouch/avouch.toml is read when it exists, and defaults hold otherwise.
     #[arg(long, global = true, value_name = "FILE", env = "AVOUCH_CONFIG")]
     pub config: Option<PathBuf>,
@@ -34,7 +36,7 @@ pub struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the verifier: HTTPS for agents and operators, one data directory.
     Serve,
     /// Let nodes join.
@@ -49,7 +51,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Enroll {
+pub(crate) enum Enroll {
     /// Make an enrolment token: one line that carries everything a node needs for first contact.
     Token {
         /// How many machines may join with it.
@@ -65,7 +67,7 @@ pub enum Enroll {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Node {
+pub(crate) enum Node {
     /// List nodes with their verdicts, worst first.
     List,
     /// Show one node: identity, boot session, verdict, coverage and last records.
@@ -84,7 +86,7 @@ pub enum Node {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// Compute reference values from artefacts on this machine: never from the node that they will judge.
     Build(Build),
     /// Take the boot of another machine of the same build into a policy, after a person has looked at it.
@@ -96,7 +98,7 @@ pub enum Policy {
 }
 
 #[derive(Args, Debug)]
-pub struct Build {
+pub(crate) struct Build {
     /// Name of the policy, for people.
     #[arg(long)]
     pub name: String,
@@ -118,7 +120,7 @@ pub struct Build {
 }
 
 #[derive(Args, Debug)]
-pub struct Confirm {
+pub(crate) struct Confirm {
     /// The policy file to complete.
     pub policy: PathBuf,
     /// The reference machine: enrolled at the server, and not one that this policy will judge.
@@ -133,7 +135,7 @@ pub struct Confirm {
 }
 
 #[derive(Args, Debug)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// The policy file.
     pub policy: PathBuf,
     /// Node that it judges from its next round on; may be repeated.

@@ -17,7 +17,7 @@ use crate::settings::configuration;
 const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A connection with an operator's rights.
-pub struct Connection {
+pub(crate) struct Connection {
     https: Https,
 }
 
@@ -30,7 +30,7 @@ struct Refusal {
 
 impl Connection {
     /// Opens what `global` names, or what the configuration says.
-    pub fn open(global: &Global) -> Result<Self> {
+    pub(crate) fn open(global: &Global) -> Result<Self> {
         let config = configuration(global)?;
         let folder = global.credentials.clone().unwrap_or_else(|| config.data_dir.join("operator"));
         let url = global.server.clone().unwrap_or_else(|| config.origin_at(config.listen));
@@ -45,19 +45,19 @@ impl Connection {
     }
 
     /// Asks for JSON.
-    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let answer = self.https.get(path).with_context(advice)?;
         read_answer(path, &accepted(path, answer)?)
     }
 
     /// Sends JSON bytes as they are.
-    pub fn post_bytes<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T> {
+    pub(crate) fn post_bytes<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T> {
         let answer = self.https.post(path, "application/json", body).with_context(advice)?;
         read_answer(path, &accepted(path, answer)?)
     }
 
     /// Sends a value as JSON.
-    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         self.post_bytes(path, &serde_json::to_vec(body)?)
     }
 }
@@ -87,6 +87,7 @@ fn accepted(path: &str, answer: Answer) -> Result<Vec<u8>> {
 }
 
 fn read_answer<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body)
-        .with_context(|| format!("the answer to {path} is not what this release expects; are server and CLI of one release?"))
+    serde_json::from_slice(body).with_context(|| {
+        format!("the answer to {path} is not what this release expects; are server and CLI of one release?")
+    })
 }

@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// A sentence that says which forms are taken.
-pub fn parse(text: &str) -> Result<u64, String> {
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a length of time; write seconds, or 30m, 24h, 7d");
     let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
         Some((at, _)) => text.split_at(at),
@@ -22,7 +22,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 }
 
 /// `12 s ago`, `3 min ago`; `in 40 s` for what is to come.
-pub fn relative(now: u64, then: u64) -> String {
+pub(crate) fn relative(now: u64, then: u64) -> String {
     let distance = now.abs_diff(then);
     let text = match distance {
         0..=119 => format!("{distance} s"),

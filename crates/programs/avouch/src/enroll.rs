@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use avouch_server::{Admin, Grant};
+use avouch_server::admin::{Admin, Grant};
 use serde_json::json;
 
 use crate::arguments::{Enroll, Global};
 use crate::settings::{configuration, now, timestamp};
 
 /// Signs a grant with the owner key; the server need not run.
-pub fn run(global: &Global, command: &Enroll) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, command: &Enroll) -> Result<ExitCode> {
     let Enroll::Token { uses, expires, owner_key } = command;
     let config = configuration(global)?;
     let now = now();

@@ -18,7 +18,7 @@ use crate::tree;
 const SHOWN_RECORDS: usize = 10;
 
 /// Runs one of the commands.
-pub fn run(global: &Global, command: &Node) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, command: &Node) -> Result<ExitCode> {
     let connection = Connection::open(global)?;
     match command {
         Node::List => list(&connection, global.json),
@@ -119,7 +119,10 @@ fn why(connection: &Connection, name: &str, record: Option<u64>, json: bool) -> 
 }
 
 fn print_verdict(verdict: &Verdict) {
-    println!("record {} of round {}, freshness {}, membership {}", verdict.seq, verdict.round, verdict.freshness, verdict.membership);
+    println!(
+        "record {} of round {}, freshness {}, membership {}",
+        verdict.seq, verdict.round, verdict.freshness, verdict.membership
+    );
     if let Some(tpm) = &verdict.tpm {
         println!("{tpm}");
     }

@@ -1,6 +1,7 @@
 //! `avouch serve`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use avouch_server::{Server, SystemClock};
@@ -11,14 +12,14 @@ use crate::arguments::Global;
 use crate::settings::configuration;
 
 /// Runs the server until SIGTERM or SIGINT, then lets running requests end.
-pub fn run(global: &Global) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global) -> Result<ExitCode> {
     log_to_stderr(global.json);
     let config = configuration(global)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let running = Server::start(config, SystemClock).await?;
+        let running = Server::start(config, Arc::new(SystemClock)).await?;
         tracing::info!(address = %running.local_addr(), "serving");
         tokio::select! {
             _ = terminate.recv() => {}

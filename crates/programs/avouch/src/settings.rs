@@ -12,7 +12,7 @@ use crate::arguments::Global;
 const DEFAULT_FILE: &str = "/etc/avouch/avouch.toml";
 
 /// The configuration that `global` names, the default file, or the defaults.
-pub fn configuration(global: &Global) -> Result<Config> {
+pub(crate) fn configuration(global: &Global) -> Result<Config> {
     let default = Path::new(DEFAULT_FILE);
     match &global.config {
         Some(path) => Config::from_file(path).with_context(|| format!("configuration {}", path.display())),
@@ -22,17 +22,17 @@ pub fn configuration(global: &Global) -> Result<Config> {
 }
 
 /// Unix seconds of this machine's clock. Verdicts never depend on it; texts and token expiry do.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// This moment as people write it, in UTC.
-pub fn now_text() -> String {
+pub(crate) fn now_text() -> String {
     timestamp(now())
 }
 
 /// Unix seconds as RFC 3339 in UTC.
-pub fn timestamp(seconds: u64) -> String {
+pub(crate) fn timestamp(seconds: u64) -> String {
     let moment = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     moment.map_or_else(|| seconds.to_string(), |moment| moment.to_string())
 }

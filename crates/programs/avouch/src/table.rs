@@ -1,24 +1,24 @@
 //! Plain tables: columns as wide as their widest cell, numbers to the right.
 
 /// Rows of cells under headings.
-pub struct Table {
+pub(crate) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table without rows.
-    pub fn new(headings: &[&'static str]) -> Self {
+    pub(crate) fn new(headings: &[&'static str]) -> Self {
         Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; cells beyond the headings are dropped.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().take(self.headings.len()).collect());
     }
 
     /// The lines, headings first, each without trailing blanks.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -31,7 +31,7 @@ impl Table {
     }
 
     /// Prints the lines to standard output.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         self.lines().iter().for_each(|line| println!("{line}"));
     }
 }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use avouch_appraise::{ClaimResult, Effect, Verdict};
 
 /// Claim → evidence → rule → result, every failure, coverage at the end.
-pub fn print(verdict: &Verdict) {
+pub(crate) fn print(verdict: &Verdict) {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     lines(verdict).iter().for_each(|line| println!("{}", if colour { line.coloured() } else { line.plain() }));
 }
@@ -38,8 +38,7 @@ fn lines(verdict: &Verdict) -> Vec<Line> {
         for finding in &claim.findings {
             let sign = if finding.effect == Effect::None { Sign::None } else { sign };
             out.push(Line { depth: 1, sign, text: format!("{}: {}", finding.code, finding.evidence) });
-            for (name, text) in
-                [("rule", &finding.rule), ("means", &finding.implication), ("remedy", &finding.remedy)]
+            for (name, text) in [("rule", &finding.rule), ("means", &finding.implication), ("remedy", &finding.remedy)]
             {
                 if !text.is_empty() {
                     out.push(Line { depth: 2, sign: Sign::None, text: format!("{name}: {text}") });

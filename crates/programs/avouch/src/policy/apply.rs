@@ -10,7 +10,7 @@ use crate::arguments::{Apply, Global};
 use crate::connection::Connection;
 use crate::node::escape;
 
-pub fn run(global: &Global, options: &Apply) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, options: &Apply) -> Result<ExitCode> {
     let bytes = super::read(&options.policy)?;
     // Judged here first, so that the error names the file and not a request.
     let policy = avouch_appraise::Policy::parse(&bytes)

@@ -13,10 +13,10 @@ use crate::node::escape;
 use crate::settings::now_text;
 use crate::table::Table;
 
-pub fn run(global: &Global, options: &Confirm) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, options: &Confirm) -> Result<ExitCode> {
     let bytes = super::read(&options.policy)?;
-    let mut draft = PolicyDraft::from_bytes(&bytes)
-        .with_context(|| format!("{} is not a policy", options.policy.display()))?;
+    let mut draft =
+        PolicyDraft::from_bytes(&bytes).with_context(|| format!("{} is not a policy", options.policy.display()))?;
     let connection = Connection::open(global)?;
     let boot: ReferenceBoot = connection.get(&format!("/v1/nodes/{}/reference-boot", escape(&options.from)))?;
     let confirmation = draft.confirm(&boot, &options.from, &now_text())?;
@@ -56,7 +56,9 @@ fn describe(boot: &ReferenceBoot, confirmation: &Confirmation, from: &str) {
     if confirmation.already_confirmed {
         println!("This very boot was confirmed before.");
     }
-    println!("\nConfirm only if you know that {from} was set up from the artefacts of this policy and nobody else had it.");
+    println!(
+        "\nConfirm only if you know that {from} was set up from the artefacts of this policy and nobody else had it."
+    );
 }
 
 fn agreed() -> Result<bool> {

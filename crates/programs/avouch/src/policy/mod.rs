@@ -17,7 +17,7 @@ use crate::settings::timestamp;
 use crate::table::Table;
 
 /// Runs one of the commands.
-pub fn run(global: &Global, command: &Policy) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, command: &Policy) -> Result<ExitCode> {
     match command {
         Policy::Build(options) => build::run(global, options),
         Policy::Confirm(options) => confirm::run(global, options),
