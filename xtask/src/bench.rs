@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::command::{cargo, must};
 
 /// Builds the benches in the release profile and lets them write their page.
-pub fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<ExitCode> {
     must(&mut cargo(&["run", "--release", "-p", "avouch-bench", "--", "--write", "bench/RESULTS.md"]))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use crate::nextest;
 use crate::tally::Tally;
 
 /// Checks what changed since the last commit; with a clean tree, what the last commit changed.
-pub fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<ExitCode> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec()?;
     let changed = changed_packages(&metadata)?;
     let mut tally = Tally::one(holds(&mut cargo(&["fmt", "--all", "--check"])));

@@ -8,7 +8,7 @@ use crate::command::{cargo, holds};
 const TESTS: [&str; 7] = ["test", "--quiet", "-p", "avouch", "-p", "avouch-agent", "generated"];
 
 /// Writes them anew.
-pub fn write() -> Result<()> {
+pub(crate) fn write() -> Result<()> {
     let written = holds(cargo(&TESTS).env("AVOUCH_GENERATE", "1"));
     ensure!(written, "the generated files could not be written; see above");
     Ok(())

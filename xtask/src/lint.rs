@@ -7,17 +7,10 @@ use crate::tally::Tally;
 use crate::walls;
 
 /// Formatting, clippy with warnings denied, and the walls; one test each.
-pub fn run() -> Result<Tally> {
+pub(crate) fn run() -> Result<Tally> {
     let mut tally = Tally::one(holds(&mut cargo(&["fmt", "--all", "--check"])));
-    tally += Tally::one(holds(&mut cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--quiet",
-        "--",
-        "-D",
-        "warnings",
-    ])));
+    tally +=
+        Tally::one(holds(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])));
     tally += walls::check()?;
     Ok(tally)
 }

@@ -16,7 +16,7 @@ use crate::tally::Tally;
 const SUITE_MODULES: [&str; 4] = ["corpus", "mutations", "attacks", "faults"];
 
 /// Which tests.
-pub enum Pick {
+pub(crate) enum Pick {
     /// All but the named suites.
     Unit,
     /// One named suite: the tests in modules of this name.
@@ -27,7 +27,7 @@ pub enum Pick {
 ///
 /// # Errors
 /// When the runner cannot start, or prints no summary.
-pub fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
+pub(crate) fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
     let nextest = have_nextest();
     let mut command = if nextest { nextest_command(packages, pick) } else { cargo_test_command(packages, pick) };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());

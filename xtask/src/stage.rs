@@ -9,7 +9,7 @@ use crate::tally::Tally;
 
 /// Runs one stage and counts it. A stage that cannot run is one failure, not the end of the run. In continuous
 /// integration a stage that takes more than twice its budget is a failure too.
-pub fn stage(name: &str, budget: Duration, body: impl FnOnce() -> Result<Tally>) -> Tally {
+pub(crate) fn stage(name: &str, budget: Duration, body: impl FnOnce() -> Result<Tally>) -> Tally {
     eprintln!("\n=== {name}");
     let start = Instant::now();
     let mut tally = body().unwrap_or_else(|error| {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 /// Counts over all runners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Tests that ran and held.
     pub passed: u64,
     /// Tests that ran and did not hold, and stages that could not run or overran.
@@ -17,12 +17,12 @@ pub struct Tally {
 
 impl Tally {
     /// One check with one outcome.
-    pub fn one(passed: bool) -> Self {
+    pub(crate) fn one(passed: bool) -> Self {
         Self { passed: passed.into(), failed: (!passed).into(), skipped: 0 }
     }
 
     /// Failure when something failed, and also when nothing ran: an empty run proves nothing.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         if self.failed > 0 || self.passed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }

@@ -14,7 +14,7 @@ use crate::{demo, lab, lint};
 
 /// A named suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Suite {
+pub(crate) enum Suite {
     /// Formatting, clippy and the walls.
     Lint,
     /// Unit and integration tests on this machine.
@@ -46,7 +46,7 @@ const ALL: [(Suite, u64); 8] = [
 ];
 
 /// Runs `suites`, or all of them; the last line on standard output is the tally.
-pub fn run(suites: &[Suite]) -> Result<ExitCode> {
+pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     let mut tally = Tally::default();
     let needs_lab = |suite: &Suite| matches!(suite, Suite::Lab | Suite::Demo);
     if suites.is_empty() || suites.iter().any(needs_lab) {

@@ -14,14 +14,14 @@ use crate::command::{cargo, must, root};
 /// How the guest reaches the host through QEMU's user network.
 const HOST_IN_GUEST: &str = "10.0.2.2";
 /// Seconds between rounds, so that a deviation shows while a person watches.
-pub const INTERVAL_SECONDS: u64 = 10;
+pub(crate) const INTERVAL_SECONDS: u64 = 10;
 /// Longest wait for the server to be ready; it needs well under a second.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 /// Pause between two looks at a state that is waited for.
 const POLL: Duration = Duration::from_millis(250);
 
 /// A running verifier with a folder of its own.
-pub struct Verifier {
+pub(crate) struct Verifier {
     folder: PathBuf,
     program: PathBuf,
     port: u16,
@@ -29,7 +29,7 @@ pub struct Verifier {
 }
 
 /// The programs that the demo and the lab run.
-pub struct Programs {
+pub(crate) struct Programs {
     /// `avouch`, for this machine.
     pub avouch: PathBuf,
     /// `avouch-agent`, static, for the guest.
@@ -39,22 +39,19 @@ pub struct Programs {
 /// Builds both programs.
 ///
 /// The agent is linked statically because a program made on a newer C library does not start on an older one.
-pub fn build_programs() -> Result<Programs> {
+pub(crate) fn build_programs() -> Result<Programs> {
     must(&mut cargo(&["build", "--quiet", "-p", "avouch"]))?;
     let target = "x86_64-unknown-linux-gnu";
     let mut agent = cargo(&["build", "--quiet", "-p", "avouch-agent", "--bin", "avouch-agent", "--target", target]);
     agent.env("RUSTFLAGS", "-C target-feature=+crt-static");
     must(&mut agent)?;
     let built = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(Programs {
-        avouch: built.join("debug/avouch"),
-        agent: built.join(target).join("debug/avouch-agent"),
-    })
+    Ok(Programs { avouch: built.join("debug/avouch"), agent: built.join(target).join("debug/avouch-agent") })
 }
 
 impl Verifier {
     /// Starts a verifier with a new data directory below `folder`, trusting the TPMs of `ek_roots`.
-    pub fn start(folder: &Path, programs: &Programs, ek_roots: &Path) -> Result<Self> {
+    pub(crate) fn start(folder: &Path, programs: &Programs, ek_roots: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
         // Free now; the server binds it a moment later and says so if somebody was faster.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -70,7 +67,7 @@ impl Verifier {
     }
 
     /// Starts the server on its data directory, again after [`Verifier::stop`].
-    pub fn resume(&mut self) -> Result<()> {
+    pub(crate) fn resume(&mut self) -> Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let child = Command::new(&self.program)
             .arg("--config")
@@ -94,7 +91,7 @@ impl Verifier {
     }
 
     /// Ends the server at once, as a crash does.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             // Both fail only when the process is gone already, which is what is wanted.
             let _ = child.kill();
@@ -103,12 +100,12 @@ impl Verifier {
     }
 
     /// Where the server's log goes.
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("server.log")
     }
 
     /// The CLI with the words that name this server.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.folder.join("avouch.toml"));
         command.args(["--server", &format!("https://127.0.0.1:{}", self.port)]).args(words);
@@ -116,27 +113,27 @@ impl Verifier {
     }
 
     /// Runs the CLI and returns its JSON. A verdict's exit status is no error here.
-    pub fn cli(&self, words: &[&str]) -> Result<Value> {
+    pub(crate) fn cli(&self, words: &[&str]) -> Result<Value> {
         let output = self.command(words).arg("--json").stdin(Stdio::null()).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         serde_json::from_slice(&output.stdout).with_context(|| format!("avouch {}: {}", words.join(" "), said.trim()))
     }
 
     /// Runs the CLI as a person would, its output on the terminal.
-    pub fn show(&self, words: &[&str]) -> Result<()> {
+    pub(crate) fn show(&self, words: &[&str]) -> Result<()> {
         eprintln!("$ avouch {}", words.join(" "));
         self.command(words).stdin(Stdio::null()).stdout(std::io::stderr()).status()?;
         Ok(())
     }
 
     /// A token for one machine.
-    pub fn token(&self) -> Result<String> {
+    pub(crate) fn token(&self) -> Result<String> {
         let answer = self.cli(&["enroll", "token", "--expires", "1h"])?;
         Ok(answer["token"].as_str().context("no token in the answer")?.to_owned())
     }
 
     /// Waits until `node show` of this node satisfies `wanted`, and returns that answer.
-    pub fn wait(&self, node: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub(crate) fn wait(&self, node: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let start = Instant::now();
         let mut last = Value::Null;
         while start.elapsed() < limit {
@@ -150,7 +147,11 @@ impl Verifier {
             std::thread::sleep(POLL);
         }
         let standing = format!("{} {}", last["node"]["verdict"], last["node"]["code"]);
-        bail!("{node} did not get there within {} s; it stands at {standing}; see {}", limit.as_secs(), self.log().display())
+        bail!(
+            "{node} did not get there within {} s; it stands at {standing}; see {}",
+            limit.as_secs(),
+            self.log().display()
+        )
     }
 }
 

@@ -27,33 +27,33 @@ const JUDGEMENT_MAY_NAME: [&str; 12] = [
     "zeroize",
 ];
 /// Libraries of cryptography that only `avouch-crypto` names.
-const ONLY_CRYPTO: [&str; 10] = [
-    "aws-lc-rs",
-    "der",
-    "ed25519-dalek",
-    "openssl",
-    "p256",
-    "rcgen",
-    "ring",
-    "rustls-webpki",
-    "sha2",
-    "x509-cert",
-];
+const ONLY_CRYPTO: [&str; 10] =
+    ["aws-lc-rs", "der", "ed25519-dalek", "openssl", "p256", "rcgen", "ring", "rustls-webpki", "sha2", "x509-cert"];
 /// What must not be anywhere in the agent's tree: every node carries it.
-const NOT_IN_AGENT: [&str; 10] =
-    ["axum", "diesel", "openssl-sys", "redb", "regorus", "rusqlite", "sqlx", "tokio-postgres", "tss-esapi", "avouch-store"];
+const NOT_IN_AGENT: [&str; 10] = [
+    "axum",
+    "diesel",
+    "openssl-sys",
+    "redb",
+    "regorus",
+    "rusqlite",
+    "sqlx",
+    "tokio-postgres",
+    "tss-esapi",
+    "avouch-store",
+];
 /// What must not be in the tree of `avouch`: it starts these as child processes.
 const NOT_IN_AVOUCH: [&str; 2] = ["avouch-tpm", "avouch-collect"];
 
 /// Prints every wall with its result.
-pub fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<ExitCode> {
     let tally = check()?;
     println!("{tally}");
     Ok(tally.exit_code())
 }
 
 /// Checks all walls; one test each.
-pub fn check() -> Result<Tally> {
+pub(crate) fn check() -> Result<Tally> {
     let house = House::read()?;
     let walls: [(&str, Vec<String>); 7] = [
         ("programs -> machine -> judgement -> formats, and of programs only avouch -> server", house.floors()),
@@ -162,12 +162,13 @@ impl House {
     fn agent_tree(&self) -> Result<Vec<String>> {
         let mut breaches = self.tree_without("avouch-agent", &NOT_IN_AGENT);
         // Features are unified over the workspace in cargo's metadata, so the agent's own are asked for alone.
-        let tree = cargo(&["tree", "-p", "avouch-agent", "-e", "normal", "--prefix", "none", "-f", "{p} {f}"]).output()?;
+        let tree =
+            cargo(&["tree", "-p", "avouch-agent", "-e", "normal", "--prefix", "none", "-f", "{p} {f}"]).output()?;
         anyhow::ensure!(tree.status.success(), "cargo tree failed: {}", String::from_utf8_lossy(&tree.stderr));
         let text = String::from_utf8_lossy(&tree.stdout).into_owned();
-        breaches.extend(text.lines().filter(|line| line.starts_with("tokio v")).filter_map(|line| {
-            line.contains("rt-multi-thread").then(|| format!("avouch-agent has the runtime of many threads: {line}"))
-        }));
+        let many_threads = |line: &&str| line.starts_with("tokio v") && line.contains("rt-multi-thread");
+        let breach = |line| format!("avouch-agent has the runtime of many threads: {line}");
+        breaches.extend(text.lines().filter(many_threads).map(breach));
         Ok(breaches)
     }
 

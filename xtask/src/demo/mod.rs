@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::command::root;
 use crate::lab::{self, BOOT_DEADLINE};
 use crate::tally::Tally;
-use crate::verifier::{INTERVAL_SECONDS, Programs, Verifier, build_programs};
+use crate::verifier::{INTERVAL_SECONDS, Verifier, build_programs};
 use summary::Summary;
 
 /// A verdict is there within two rounds and their grace.
@@ -24,20 +24,20 @@ const UNKNOWN_PROGRAM: &str = "#!/bin/sh\n# A copy with one byte more is a progr
 
 /// Options of the demo.
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// Use KVM instead of software emulation; only where you know that it works.
     #[arg(long)]
     kvm: bool,
 }
 
 /// Runs the demo and counts it as one test.
-pub fn suite() -> Result<Tally> {
+pub(crate) fn suite() -> Result<Tally> {
     run(&Options::default())?;
     Ok(Tally::one(true))
 }
 
 /// Runs the demo; an error says what was expected and did not happen.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     print_plan();
     let start = Instant::now();
     lab::packages()?;
@@ -84,12 +84,12 @@ fn print_plan() {
 }
 
 /// Says what happens next, on standard error like all progress.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("\n--- {text}");
 }
 
 /// A path as an argument of the CLI.
-pub fn path_text(path: &Path) -> Result<&str> {
+pub(crate) fn path_text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
@@ -103,7 +103,7 @@ impl Stage {
     fn play(&mut self, lab: &Lab, disk: &Path) -> Result<()> {
         let job = lab::enrolment_job("node", &self.verifier.token()?).file("unknown", UNKNOWN_PROGRAM);
         let mut node = lab.node("node", Chip::Node, disk)?;
-        let power = PowerOn { accelerator: self.accelerator, ..PowerOn::new(lab.uki(), &job) };
+        let power = PowerOn { accelerator: self.accelerator, ..PowerOn::new(lab.uki(), job) };
 
         say("booting the node");
         let mut machine = node.power_on(&power)?;
@@ -154,7 +154,7 @@ impl Stage {
         Ok(())
     }
 
-    fn power_cut(&mut self, node: &mut Node, power: &PowerOn<'_>) -> Result<()> {
+    fn power_cut(&mut self, node: &mut Node, power: &PowerOn) -> Result<()> {
         let before = self.session()?;
         let mut machine = node.power_on(power)?;
         machine.wait_ready(BOOT_DEADLINE)?;

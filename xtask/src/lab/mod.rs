@@ -17,13 +17,13 @@ use crate::tally::Tally;
 use crate::verifier::{Programs, Verifier, build_programs};
 
 /// A boot needs about 20 s under software emulation; a loaded host gets six times that.
-pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 /// Enrolment and the first quote need about two seconds in the guest.
 const ENROL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What can be done with the lab.
 #[derive(Subcommand)]
-pub enum Action {
+pub(crate) enum Action {
     /// Installs packages, builds every artefact of the machine and shows where they are.
     Prepare,
     /// Runs one scenario, or all of them without a name.
@@ -36,12 +36,17 @@ pub enum Action {
 }
 
 /// Runs one action.
-pub fn run(action: &Action) -> Result<ExitCode> {
+pub(crate) fn run(action: &Action) -> Result<ExitCode> {
     match action {
         Action::Prepare => {
             packages()?;
             let lab = prepare()?;
-            println!("boot medium {}\nroot image  {}\nlogs        {}", lab.uki().esp.display(), lab.bare_image().display(), lab.logs().display());
+            println!(
+                "boot medium {}\nroot image  {}\nlogs        {}",
+                lab.uki().esp.display(),
+                lab.bare_image().display(),
+                lab.logs().display()
+            );
             Ok(ExitCode::SUCCESS)
         }
         Action::List => {
@@ -58,7 +63,7 @@ pub fn run(action: &Action) -> Result<ExitCode> {
 }
 
 /// All scenarios, for `cargo xtask test lab`.
-pub fn suite() -> Result<Tally> {
+pub(crate) fn suite() -> Result<Tally> {
     run_scenarios(None)
 }
 
@@ -75,31 +80,33 @@ fn run_scenarios(only: Option<&str>) -> Result<Tally> {
 ///
 /// # Errors
 /// Without root, the error is the line to run.
-pub fn packages() -> Result<()> {
+pub(crate) fn packages() -> Result<()> {
     match avouch_lab::packages::ensure()? {
         Packages::Present => Ok(()),
         Packages::Installed(names) => {
             eprintln!("installed {}", names.join(" "));
             Ok(())
         }
-        Packages::Missing { line, .. } => bail!("some packages are missing and only root can install them; run:\n  {line}"),
+        Packages::Missing { line, .. } => {
+            bail!("some packages are missing and only root can install them; run:\n  {line}")
+        }
     }
 }
 
 /// Prepares the lab, with a line per step.
-pub fn prepare() -> Result<Lab> {
+pub(crate) fn prepare() -> Result<Lab> {
     say("preparing the virtual machine (kept under target/lab)");
     Lab::prepare(&mut print_step)
 }
 
 /// One line per step of the lab.
-pub fn print_step(step: Step) {
+pub(crate) fn print_step(step: Step) {
     let how = if step.cached { "kept" } else { "built" };
     eprintln!("{:<10} {how} in {:.1} s", step.name, step.took.as_secs_f64());
 }
 
 /// The job disk of a node that is to enrol as `label`.
-pub fn enrolment_job(label: &str, token: &str) -> Job {
+pub(crate) fn enrolment_job(label: &str, token: &str) -> Job {
     let enrol = format!(
         "set -e\navouch-agent enroll --token-file /job/token --label {label}\nsystemctl start avouch-agent.service\n"
     );
@@ -107,7 +114,7 @@ pub fn enrolment_job(label: &str, token: &str) -> Job {
 }
 
 /// Enrols a machine that was powered on with [`enrolment_job`], and starts its agent.
-pub fn enrol(machine: &mut Machine<'_>) -> Result<()> {
+pub(crate) fn enrol(machine: &mut Machine<'_>) -> Result<()> {
     let answer = machine.run("enrol", ENROL_DEADLINE)?;
     ensure!(answer.status == 0, "enrolment failed in the guest:\n{}", answer.text());
     Ok(())
@@ -115,7 +122,7 @@ pub fn enrol(machine: &mut Machine<'_>) -> Result<()> {
 
 /// A policy from the lab's artefacts, with the boot of the reference machine confirmed. The reference machine has
 /// another TPM than any node, and its boot is kept as long as the artefacts are the same.
-pub fn confirmed_policy(verifier: &Verifier, lab: &Lab, programs: &Programs, disk: &Path) -> Result<PathBuf> {
+pub(crate) fn confirmed_policy(verifier: &Verifier, lab: &Lab, programs: &Programs, disk: &Path) -> Result<PathBuf> {
     let kept = lab.logs().with_file_name("confirmed").join(format!("{}.json", artefact_names(lab, disk)?));
     if kept.exists() {
         say("the reference machine's boot was confirmed before, for the same artefacts");
@@ -133,13 +140,20 @@ pub fn confirmed_policy(verifier: &Verifier, lab: &Lab, programs: &Programs, dis
     say("booting the reference machine, which has another TPM, to confirm its boot");
     let job = enrolment_job("reference", &verifier.token()?);
     let mut node = lab.node("reference", Chip::Reference, disk)?;
-    let mut machine = node.power_on(&PowerOn::new(lab.uki(), &job))?;
+    let mut machine = node.power_on(&PowerOn::new(lab.uki(), job))?;
     machine.wait_ready(BOOT_DEADLINE)?;
     enrol(&mut machine)?;
     verifier.wait("reference", ENROL_DEADLINE, |answer| answer["node"]["last_status"].is_string())?;
     let whole = folder.join("whole.json");
     verifier.show(&[
-        "policy", "confirm", path_text(&draft)?, "--from", "reference", "--yes", "--output", path_text(&whole)?,
+        "policy",
+        "confirm",
+        path_text(&draft)?,
+        "--from",
+        "reference",
+        "--yes",
+        "--output",
+        path_text(&whole)?,
     ])?;
     machine.cut_power()?;
     // Renamed last: a policy under its final name was confirmed to the end.

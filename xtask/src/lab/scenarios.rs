@@ -19,7 +19,7 @@ const VERDICT_DEADLINE: Duration = Duration::from_secs(4 * INTERVAL_SECONDS + 30
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// One scenario.
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// Its name on the command line.
     pub name: &'static str,
     /// What it shows.
@@ -29,7 +29,6 @@ pub struct Scenario {
 }
 
 /// Boots that scenarios share; each happens at most once per run.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Boot {
     /// The approved UKI, on a node that enrols.
     Approved(fn(&Scene<'_>, &mut Machine<'_>) -> Result<()>),
@@ -40,14 +39,38 @@ enum Boot {
 }
 
 /// All of them. Those of the approved boot run in this order; the last ones leave the node failing.
-pub const ALL: &[Scenario] = &[
+pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "status", what: "the agent says how it stands", boot: Boot::Approved(status) },
-    Scenario { name: "server-crash", what: "kill -9 of the server: the agent goes on by itself", boot: Boot::Approved(server_crash) },
-    Scenario { name: "agent-crash", what: "kill -9 of the agent: systemd starts it, its chain goes on", boot: Boot::Approved(agent_crash) },
-    Scenario { name: "busy-tpm", what: "another program keeps the TPM busy: rounds still pass", boot: Boot::Approved(busy_tpm) },
-    Scenario { name: "known-module", what: "loading a module of the artefacts is no alarm", boot: Boot::Approved(known_module) },
-    Scenario { name: "tmpfs-program", what: "an unknown program on tmpfs fails the node", boot: Boot::Approved(tmpfs_program) },
-    Scenario { name: "changed-word", what: "one changed word of the kernel command line fails", boot: Boot::ChangedWord },
+    Scenario {
+        name: "server-crash",
+        what: "kill -9 of the server: the agent goes on by itself",
+        boot: Boot::Approved(server_crash),
+    },
+    Scenario {
+        name: "agent-crash",
+        what: "kill -9 of the agent: systemd starts it, its chain goes on",
+        boot: Boot::Approved(agent_crash),
+    },
+    Scenario {
+        name: "busy-tpm",
+        what: "another program keeps the TPM busy: rounds still pass",
+        boot: Boot::Approved(busy_tpm),
+    },
+    Scenario {
+        name: "known-module",
+        what: "loading a module of the artefacts is no alarm",
+        boot: Boot::Approved(known_module),
+    },
+    Scenario {
+        name: "tmpfs-program",
+        what: "an unknown program on tmpfs fails the node",
+        boot: Boot::Approved(tmpfs_program),
+    },
+    Scenario {
+        name: "changed-word",
+        what: "one changed word of the kernel command line fails",
+        boot: Boot::ChangedWord,
+    },
     Scenario { name: "unsigned", what: "an unsigned kernel does not boot", boot: Boot::Unsigned },
 ];
 
@@ -59,7 +82,7 @@ struct Scene<'a> {
 }
 
 /// Runs `wanted` with as few boots as they need.
-pub fn run(wanted: &[&Scenario], lab: &Lab, programs: &Programs, disk: &Path) -> Result<Tally> {
+pub(crate) fn run(wanted: &[&Scenario], lab: &Lab, programs: &Programs, disk: &Path) -> Result<Tally> {
     let folder = root().join("target/lab-run");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -102,7 +125,7 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
             .file("module", "modprobe dummy && lsmod | grep -w dummy")
             .file("tmpfs", "mkdir -p /run/x && cp /usr/bin/true /run/x/from-tmpfs && printf x >>/run/x/from-tmpfs && /run/x/from-tmpfs");
         let mut node = scene.lab.node("lab", Chip::Node, scene.disk)?;
-        let mut machine = node.power_on(&PowerOn::new(scene.lab.uki(), &job))?;
+        let mut machine = node.power_on(&PowerOn::new(scene.lab.uki(), job))?;
         machine.wait_ready(BOOT_DEADLINE)?;
         enrol(&mut machine)?;
         scene.passes_from("lab", 1)?;
@@ -183,7 +206,7 @@ fn changed_word(scene: &Scene<'_>) -> Result<()> {
     let uki = scene.lab.other_uki("avouch.changed=1", true, &mut super::print_step)?;
     let job = enrolment_job("changed", &scene.verifier.borrow().token()?);
     let mut node = scene.lab.node("changed", Chip::Spare, scene.disk)?;
-    let mut machine = node.power_on(&PowerOn::new(&uki, &job))?;
+    let mut machine = node.power_on(&PowerOn::new(&uki, job))?;
     machine.wait_ready(BOOT_DEADLINE)?;
     enrol(&mut machine)?;
     let answer = scene.wait("changed", |answer| answer["node"]["last_status"].is_string())?;
@@ -198,7 +221,7 @@ fn unsigned(scene: &Scene<'_>) -> Result<()> {
     let uki = scene.lab.other_uki("", false, &mut super::print_step)?;
     let job = enrolment_job("unsigned", "none");
     let mut node = scene.lab.node("unsigned", Chip::Spare, scene.disk)?;
-    let mut machine = node.power_on(&PowerOn::new(&uki, &job))?;
+    let mut machine = node.power_on(&PowerOn::new(&uki, job))?;
     machine.wait_console("Access Denied", BOOT_DEADLINE)?;
     machine.cut_power()
 }
