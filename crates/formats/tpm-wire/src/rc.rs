@@ -40,6 +40,8 @@ pub enum Subject {
 impl ResponseCode {
     /// TPM_RC_INITIALIZE: the TPM was not started.
     pub const INITIALIZE: Self = Self(0x100);
+    /// TPM_RC_FAILURE: failure mode, or an internal error.
+    pub const FAILURE: Self = Self(0x101);
     /// TPM_RC_YIELDED.
     pub const YIELDED: Self = Self(0x908);
     /// TPM_RC_TESTING.

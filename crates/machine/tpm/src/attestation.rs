@@ -109,7 +109,10 @@ impl<T: Transport> Tpm<T> {
         let activate = ActivateCredential { activate_handle, key_handle, credential_blob, secret };
         let answer = scope.execute(&activate, &[Authorization::EMPTY, Authorization::policy(policy_session)]).map_err(
             |error| match error {
-                Error::Refused { code, .. } if is_about_a_parameter(code) => Error::ForeignCredential { code },
+                // libtpms answers FAILURE when OAEP does not open; a TPM in failure mode would not have come this far.
+                Error::Refused { code, .. } if is_about_a_parameter(code) || code == ResponseCode::FAILURE => {
+                    Error::ForeignCredential { code }
+                }
                 other => other,
             },
         )?;

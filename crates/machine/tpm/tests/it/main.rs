@@ -1,0 +1,11 @@
+//! The TPM crate against swtpm, against tpm2-tools, and against a TPM that a test plays.
+#![allow(clippy::unwrap_used)]
+
+mod busy;
+mod device;
+mod guard;
+mod lifecycle;
+mod oracle;
+mod pcr;
+mod swtpm;
+mod wire;
