@@ -5,6 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Options, schema};
@@ -14,6 +15,9 @@ use crate::StoreError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Above the number of distinct statements here, so that none is ever prepared twice.
 const CACHED_STATEMENTS: usize = 96;
+/// Memory of the connection that writes, in KiB (negative by SQLite's convention): the upper levels of every index, where
+/// rows named by digests land at random, and a whole batch of dirty pages.
+const WRITER_CACHE: i32 = -64 * 1024;
 /// Pages of the write-ahead log after which it is copied into the database: 16 MiB, some seconds of full load.
 const CHECKPOINT_PAGES: u32 = 4096;
 
@@ -32,6 +36,7 @@ pub(super) fn for_writing(path: &Path, options: Options) -> Result<Connection, S
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
     // Freed pages are overwritten: a consumed attempt or an erased row does not stay readable in the file.
     connection.pragma_update(None, "secure_delete", true)?;
     if let Some(bytes) = options.max_bytes {
@@ -56,6 +61,9 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection, StoreError> {
 fn settings(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    // Without this guarantee SQLite plans a statement anew whenever its parameters change, which costs more than all
+    // of these statements do.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // A schema that someone altered must not be able to run code of the application.
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(())
