@@ -31,6 +31,10 @@ mkdir -p "$tree/job" "$tree/etc/ima"
 units=$tree/etc/systemd/system
 for unit in $(words "$guest/masked-units"); do ln -sf /dev/null "$units/$unit"; done
 for rule in $(words "$guest/masked-rules"); do rm -f "$tree/usr/lib/udev/rules.d/$rule.rules"; done
+mkdir -p "$tree/etc/systemd/system-generators"
+for generator in $(words "$guest/masked-generators"); do
+    ln -sf /dev/null "$tree/etc/systemd/system-generators/$generator"
+done
 ln -sf /usr/lib/systemd/system/multi-user.target "$units/default.target"
 # Root's own mode bits, whatever the checkout's umask was.
 (cd "$guest/overlay" && find . -type f) | while read -r file; do
@@ -39,8 +43,9 @@ ln -sf /usr/lib/systemd/system/multi-user.target "$units/default.target"
     install -D -m $mode "$guest/overlay/$file" "$tree/$file"
 done
 install -m 644 "$dist/ima-policy" "$tree/etc/ima/ima-policy"
+[ ! -e "$dist/avouch-agent.service" ] || install -m 644 "$dist/avouch-agent.service" "$tree/usr/lib/systemd/system/"
 mkdir -p "$units/multi-user.target.wants"
-for unit in avouch-lab-disks avouch-lab-harness; do
+for unit in avouch-lab-disks avouch-lab-harness avouch-agent; do
     ln -sf "/usr/lib/systemd/system/$unit.service" "$units/multi-user.target.wants/$unit.service"
 done
 

@@ -8,7 +8,7 @@
 //! let disk = lab.image(Path::new("target/avouch-agent"), &mut |_| ())?;
 //! let mut node = lab.node("node", Chip::Node, &disk)?;
 //! let job = Job::new().file("unknown", "echo hello");
-//! let mut machine = node.power_on(&PowerOn::new(lab.uki(), &job))?;
+//! let mut machine = node.power_on(&PowerOn::new(lab.uki(), job))?;
 //! machine.wait_ready(Duration::from_secs(120))?;
 //! println!("{}", machine.run("unknown", Duration::from_secs(20))?.text());
 //! machine.shut_down(Duration::from_secs(60))?;
@@ -130,10 +130,10 @@ impl Lab {
     }
 }
 
-impl<'a> PowerOn<'a> {
+impl PowerOn {
     /// Secure Boot in software emulation with `uki` and `job`.
-    pub fn new(uki: &'a Uki, job: &'a Job) -> Self {
-        Self { esp: &uki.esp, job, secure_boot: true, accelerator: Accelerator::Emulation }
+    pub fn new(uki: &Uki, job: Job) -> Self {
+        Self { esp: uki.esp.clone(), job, secure_boot: true, accelerator: Accelerator::Emulation }
     }
 }
 

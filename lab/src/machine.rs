@@ -31,11 +31,11 @@ pub enum Accelerator {
 
 /// How a node is powered on.
 #[derive(Debug, Clone)]
-pub struct PowerOn<'a> {
+pub struct PowerOn {
     /// The FAT image with the UKI.
-    pub esp: &'a Path,
+    pub esp: PathBuf,
     /// Files for the guest's `/job`.
-    pub job: &'a Job,
+    pub job: Job,
     /// False: firmware without Secure Boot, with a variable store of its own.
     pub secure_boot: bool,
     /// What runs the guest.
@@ -105,30 +105,35 @@ impl Node {
     /// Switches the node on. TPM, flash and disk are as they were left.
     ///
     /// The calling thread must live as long as the machine: the kernel kills QEMU and swtpm when that thread ends.
-    pub fn power_on(&mut self, how: &PowerOn<'_>) -> Result<Machine<'_>> {
+    pub fn power_on(&mut self, how: &PowerOn) -> Result<Machine<'_>> {
+        let power = self.switch_on(how)?;
+        Ok(Machine { power, how: how.clone(), boot_id: String::new(), node: self })
+    }
+
+    fn switch_on(&mut self, how: &PowerOn) -> Result<Power> {
         self.boots += 1;
         fs::create_dir_all(&self.shelf.logs)?;
         let log = |suffix: &str| self.shelf.logs.join(format!("{}-{}.{suffix}", self.name, self.boots));
-        let (console, tpm_log) = (log("console"), log("swtpm"));
+        let (console, tpm_log, qemu_log) = (log("console"), log("swtpm"), log("qemu"));
         fs::write(&console, "")?;
         how.job.write_image(&self.file("job.img"))?;
         for socket in ["tpm.sock", "lab.sock"] {
             let _ = fs::remove_file(self.file(socket));
         }
         let mut swtpm = tool::command("swtpm");
-        swtpm.args(["socket", "--tpm2", "--terminate", "--flags", "startup-clear"]);
+        // The firmware sends TPM2_Startup, as on any board.
+        swtpm.args(["socket", "--tpm2", "--terminate"]);
         swtpm.arg("--tpmstate").arg(format!("dir={}", self.file("tpm").display()));
         swtpm.arg("--ctrl").arg(format!("type=unixio,path={}", self.file("tpm.sock").display()));
         let mut tpm = Group::spawn_bound(&swtpm, LIFE, &tpm_log)?;
         wait_for_file(&self.file("tpm.sock"), &mut tpm, &tpm_log)?;
-        let qemu_log = log("qemu");
         let mut qemu = Group::spawn_bound(&self.qemu(how, &console), LIFE, &qemu_log)?;
         wait_for_file(&self.file("lab.sock"), &mut qemu, &qemu_log)?;
         let channel = Channel::connect(&self.file("lab.sock"), START)?;
-        Ok(Machine { qemu, tpm, channel, console, started: Instant::now(), boot_id: String::new(), node: self })
+        Ok(Power { qemu, tpm, channel, console, started: Instant::now() })
     }
 
-    fn qemu(&self, how: &PowerOn<'_>, console: &Path) -> std::process::Command {
+    fn qemu(&self, how: &PowerOn, console: &Path) -> std::process::Command {
         let mut qemu = tool::command("qemu-system-x86_64");
         let mut option = |name: &str, value: &str| {
             qemu.arg(name).arg(value);
@@ -164,7 +169,7 @@ impl Node {
         option("-chardev", &format!("socket,id=tpm,path={}", self.file("tpm.sock").display()));
         option("-tpmdev", "emulator,id=tpm0,chardev=tpm");
         option("-device", "tpm-crb,tpmdev=tpm0");
-        option("-drive", &drive("esp", how.esp, ",readonly=on"));
+        option("-drive", &drive("esp", &how.esp, ",readonly=on"));
         option("-device", "virtio-blk-pci,drive=esp,serial=esp,bootindex=0");
         // The host's page cache survives a killed QEMU, as a disk survives a power cut; the guest's does not.
         option("-drive", &drive("root", &self.file("root.img"), ",cache=unsafe,aio=threads"));
@@ -176,7 +181,7 @@ impl Node {
         option("-device", "virtio-serial-pci");
         option("-chardev", &format!("socket,id=lab,server=on,wait=off,path={}", self.file("lab.sock").display()));
         option("-device", "virtserialport,chardev=lab,name=lab");
-        qemu.args(["-nodefaults", "-no-user-config"]);
+        qemu.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
         qemu
     }
 }
@@ -196,14 +201,21 @@ fn wait_for_file(path: &Path, group: &mut Group, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A node that is powered on. Dropping it cuts the power.
+/// The processes of one power-on.
 #[derive(Debug)]
-pub struct Machine<'a> {
+struct Power {
     qemu: Group,
     tpm: Group,
     channel: Channel,
     console: PathBuf,
     started: Instant,
+}
+
+/// A node that is powered on. Dropping it cuts the power.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    power: Power,
+    how: PowerOn,
     boot_id: String,
     node: &'a mut Node,
 }
@@ -211,7 +223,7 @@ pub struct Machine<'a> {
 impl Machine<'_> {
     /// The file with everything the guest wrote to its serial console; it is kept.
     pub fn console(&self) -> &Path {
-        &self.console
+        &self.power.console
     }
 
     /// The node's name.
@@ -221,14 +233,14 @@ impl Machine<'_> {
 
     /// Time since power-on.
     pub fn age(&self) -> Duration {
-        self.started.elapsed()
+        self.power.started.elapsed()
     }
 
     /// Waits until the guest takes requests in a boot that was not announced before.
     pub fn wait_ready(&mut self, limit: Duration) -> Result<Ready> {
         let end = Instant::now() + limit;
         loop {
-            let ready = self.channel.ready(end).with_context(|| self.evidence("the guest did not come up"))?;
+            let ready = self.power.channel.ready(end).with_context(|| self.evidence("the guest did not come up"))?;
             if ready.boot_id != self.boot_id {
                 self.boot_id.clone_from(&ready.boot_id);
                 return Ok(ready);
@@ -240,11 +252,11 @@ impl Machine<'_> {
     pub fn wait_console(&mut self, text: &str, limit: Duration) -> Result<()> {
         let end = Instant::now() + limit;
         loop {
-            let console = fs::read(&self.console)?;
+            let console = fs::read(&self.power.console)?;
             if String::from_utf8_lossy(&console).contains(text) {
                 return Ok(());
             }
-            if self.qemu.ended()?.is_some() {
+            if self.power.qemu.ended()?.is_some() {
                 bail!(self.evidence(&format!("the machine went off before its console said '{text}'")));
             }
             if Instant::now() >= end {
@@ -257,14 +269,14 @@ impl Machine<'_> {
     /// Runs `/job/<command>` (a script's name and its words) in the guest and returns its exit status and output.
     pub fn run(&mut self, command: &str, limit: Duration) -> Result<Answer> {
         let end = Instant::now() + limit;
-        self.channel.ask(&format!("run {command}"), end).with_context(|| self.evidence("a request failed"))
+        self.power.channel.ask(&format!("run {command}"), end).with_context(|| self.evidence("a request failed"))
     }
 
     /// The bytes of a file in the guest.
     pub fn get(&mut self, path: &str, limit: Duration) -> Result<Vec<u8>> {
         let end = Instant::now() + limit;
         let request = format!("get {path}");
-        let answer = self.channel.ask(&request, end).with_context(|| self.evidence("a request failed"))?;
+        let answer = self.power.channel.ask(&request, end).with_context(|| self.evidence("a request failed"))?;
         if answer.status != 0 {
             bail!("the guest could not read {path}");
         }
@@ -272,40 +284,51 @@ impl Machine<'_> {
     }
 
     /// Reboots orderly and waits until the guest takes requests again.
+    ///
+    /// The guest shuts down and asks the board to reset; the board is then started anew with the TPM, flash and disk
+    /// it had. A reset inside one QEMU would mean the same to guest and TPM, but its firmware then takes a minute.
     pub fn reboot(&mut self, limit: Duration) -> Result<Ready> {
         let end = Instant::now() + limit;
-        self.channel.ask("reboot", end)?;
+        self.leave("reboot", end)?;
+        self.power = self.node.switch_on(&self.how)?;
         self.wait_ready(end.saturating_duration_since(Instant::now()))
     }
 
     /// Shuts down orderly and waits until the power is off.
     pub fn shut_down(mut self, limit: Duration) -> Result<()> {
-        let end = Instant::now() + limit;
-        self.channel.ask("poweroff", end)?;
-        let left = end.saturating_duration_since(Instant::now());
-        if self.qemu.wait(left)?.is_none() {
-            bail!(self.evidence(&format!("the guest did not switch itself off in {} s", limit.as_secs())));
+        self.leave("poweroff", Instant::now() + limit)
+    }
+
+    fn leave(&mut self, request: &str, end: Instant) -> Result<()> {
+        self.power.channel.ask(request, end)?;
+        if self.power.qemu.wait(end.saturating_duration_since(Instant::now()))?.is_none() {
+            bail!(self.evidence(&format!("the guest did not finish its orderly {request} in time")));
         }
-        // swtpm ends when QEMU closes its connection, after it has stored its state.
-        self.tpm.wait(START)?;
+        self.tpm_stores()
+    }
+
+    /// swtpm ends by itself when QEMU's end of the connection closes; its state is stored then.
+    fn tpm_stores(&mut self) -> Result<()> {
+        if self.power.tpm.wait(START)?.is_none() {
+            bail!(self.evidence("swtpm did not end with QEMU"));
+        }
         Ok(())
     }
 
     /// Cuts the power: QEMU is killed in the middle of whatever it does. TPM, flash and disk keep their state.
     pub fn cut_power(mut self) -> Result<()> {
-        self.qemu.kill();
-        self.tpm.wait(START)?;
-        Ok(())
+        self.power.qemu.kill();
+        self.tpm_stores()
     }
 
     fn evidence(&self, what: &str) -> String {
-        let console = fs::read(&self.console).unwrap_or_default();
+        let console = fs::read(&self.power.console).unwrap_or_default();
         let text = String::from_utf8_lossy(&console[console.len().saturating_sub(1_500)..]).into_owned();
         format!(
             "{}: {what} ({} s after power-on); console {}:\n{text}",
             self.node.name,
             self.age().as_secs(),
-            self.console.display()
+            self.power.console.display()
         )
     }
 }
