@@ -228,15 +228,19 @@ impl Session<'_> {
         Ok(error.into())
     }
 
-    /// Tells the server that this node cannot quote any more; returns the error to report.
+    /// Tells the server that this node cannot quote any more; returns the error to report. The notice becomes a record
+    /// like any other, so its receipt continues the chain.
     fn key_lost(&self, challenge: &CheckedChallenge, lost: LostKey) -> Result<AgentError, AgentError> {
         let tpm_rc = match lost {
             LostKey::DoesNotLoad { rc } => rc.0,
             LostKey::OtherParent => 0,
         };
         let notice = KeyLost { v: VERSION, seq: challenge.message().seq, challenge: challenge.digest(), tpm_rc };
-        self.client.accepted("/v1/key-lost", &notice.to_cbor())?;
-        Ok(AgentError::KeyLost(lost))
+        let notice = notice.to_cbor();
+        let (_, signed) = self.client.exchange::<avouch_protocol::SignedReceipt>("/v1/key-lost", &notice)?;
+        let receipt = VerifiedReceipt::verify(signed, self.enrolment, challenge.bytes(), &notice)?;
+        self.state.keep_receipt(self.lock, self.enrolment, receipt.signed())?;
+        Ok(AgentError::KeyLost { lost, next_in: receipt.next_in() })
     }
 
     /// Sends evidence that is in the spool; its receipt is durable before the spool is empty.

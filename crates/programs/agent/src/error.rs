@@ -51,8 +51,13 @@ pub enum AgentError {
     #[error("no client key can be made: {0}")]
     Key(KeyError),
     /// The attestation key does not load any more.
-    #[error("the attestation key is lost: {0}")]
-    KeyLost(avouch_tpm::KeyLost),
+    #[error("the attestation key is lost: {lost}; the server knows")]
+    KeyLost {
+        /// How it shows.
+        lost: avouch_tpm::KeyLost,
+        /// Seconds until the server wants to hear of this node again.
+        next_in: u64,
+    },
     /// There is no enrolment.
     #[error("this machine is not enrolled")]
     NotEnrolled,
@@ -105,7 +110,7 @@ impl AgentError {
             Self::Http(HttpError::Unreachable { .. }) => "SERVER_UNREACHABLE",
             Self::Http(HttpError::Tls { .. }) => "SERVER_NOT_TRUSTED",
             Self::Http(HttpError::Answer { .. }) => "SERVER_ANSWER",
-            Self::KeyLost(_) => "KEY_LOST",
+            Self::KeyLost { .. } => "KEY_LOST",
             Self::NotEnrolled => "NOT_ENROLLED",
             Self::NothingSent => "NOTHING_SENT",
             Self::Attest(_) | Self::Tpm(_) | Self::TpmOpen(_) => "TPM",
@@ -129,7 +134,7 @@ impl AgentError {
             Self::Collect(_) => "run as root, and check that securityfs is mounted",
             Self::Config(_) => "correct the file; `avouch-agent --help` names the defaults",
             Self::Enrol(_) => "ask the server's operator; if it repeats, enrol with a new token",
-            Self::Enrolment(_) | Self::Key(_) | Self::Tls(_) | Self::KeyLost(_) => {
+            Self::Enrolment(_) | Self::Key(_) | Self::Tls(_) | Self::KeyLost { .. } => {
                 "ask for a new token and run `avouch-agent enroll --re-enroll TOKEN`"
             }
             Self::Http(HttpError::Unreachable { .. }) => {
@@ -163,6 +168,7 @@ impl AgentError {
     pub fn retry_in(&self) -> Option<u64> {
         match self {
             Self::Http(HttpError::Refused(refusal)) => refusal.retry_in,
+            Self::KeyLost { next_in, .. } => Some(*next_in),
             _ => None,
         }
     }

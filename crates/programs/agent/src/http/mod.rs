@@ -24,7 +24,7 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 const STEP_TIMEOUT: Duration = Duration::from_secs(15);
 /// A whole exchange, the largest evidence over a slow line included.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(90);
-/// Largest answer taken: every answer of the protocol is an enrolment-sized message at most.
+/// Largest answer taken: every answer of the protocol is an enrolment-sized message at most ([`avouch_protocol::MAX_ENROL_BYTES`]).
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// Idle connections older than this are not used again.
 const IDLE: Duration = Duration::from_secs(120);
@@ -122,6 +122,7 @@ impl Client {
         let sent = self.agent.post(format!("{}{path}", self.origin)).content_type("application/cbor").send(body);
         let mut response = sent.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
+        // ureq wants to see the end of a body below its limit.
         let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES + 1).read_to_vec();
         Ok(Answer { status, body: body.map_err(|error| self.failure(error))? })
     }
@@ -148,7 +149,7 @@ impl Client {
             return Ok(answer);
         }
         match Refusal::from_cbor(&answer.body) {
-            Ok(refusal) => Err(HttpError::Refused(refusal)),
+            Ok(refusal) => Err(HttpError::Refused(printable(refusal))),
             Err(error) => Err(self.misfit(path, answer.status, error)),
         }
     }
@@ -178,6 +179,13 @@ impl HttpError {
             _ => None,
         }
     }
+}
+
+/// What a refusal says is shown on terminals, in logs and to the service manager, where a control character could do
+/// more than be read.
+fn printable(refusal: Refusal) -> Refusal {
+    let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Refusal { code: clean(refusal.code), what: clean(refusal.what), remedy: clean(refusal.remedy), ..refusal }
 }
 
 fn plain(error: &io::Error) -> String {

@@ -142,6 +142,14 @@ fn a_refusal_keeps_code_and_remedy() {
 }
 
 #[test]
+fn control_characters_of_a_refusal_do_not_reach_terminal_or_service_manager() {
+    let refusal = Refusal::new("X", "gone\nREADY=1", "run \u{1b}[2J");
+    let server = answering(http("403 Forbidden", &refusal.to_cbor()));
+    let error = client(&server, server.pin).accepted("/v1/evidence", b"").unwrap_err();
+    assert_eq!(error.to_string(), "gone READY=1 (X); run  [2J");
+}
+
+#[test]
 fn an_answer_that_is_no_message_is_told_as_such() {
     for (status, body) in [("200 OK", &b"<html>"[..]), ("502 Bad Gateway", b""), ("200 OK", &Hash::ZERO.0)] {
         let server = answering(http(status, body));
