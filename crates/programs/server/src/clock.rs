@@ -25,7 +25,7 @@ pub struct SystemClock;
 
 /// Server time = max(wall clock, highest time ever stored).
 pub(crate) struct ServerClock {
-    clock: Arc<dyn Clock>,
+    clock: Box<dyn Clock>,
     state: Mutex<State>,
 }
 
@@ -65,6 +65,18 @@ pub(crate) struct Jump {
     pub(crate) wall: u64,
 }
 
+// === impl Clock ===
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn wall(&self) -> u64 {
+        (**self).wall()
+    }
+
+    fn boottime(&self) -> Duration {
+        (**self).boottime()
+    }
+}
+
 // === impl SystemClock ===
 
 impl Clock for SystemClock {
@@ -83,9 +95,9 @@ impl Clock for SystemClock {
 
 impl ServerClock {
     /// Starts from the highest time that the store holds; 0 for a new store.
-    pub(crate) fn new(clock: Arc<dyn Clock>, highest_stored: u64) -> Self {
+    pub(crate) fn new(clock: impl Clock + 'static, highest_stored: u64) -> Self {
         let anchor = (clock.wall(), clock.boottime());
-        Self { clock, state: Mutex::new(State { highest: highest_stored, anchor }) }
+        Self { clock: Box::new(clock), state: Mutex::new(State { highest: highest_stored, anchor }) }
     }
 
     /// Looks at both clocks.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use avouch_crypto::ek::{EkError, EkRoots};
 use avouch_protocol::Hash;
-use avouch_store::{Cluster, ClusterNameError, SqliteStore, Store, StoreError};
+use avouch_store::{Change, Cluster, ClusterNameError, SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -95,8 +95,8 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`], which says what to change.
-    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
-        Self::start_with(config, clock, Arc::new(Pipeline)).await
+    pub async fn start(config: Config, clock: impl Clock + 'static) -> Result<Running, StartError> {
+        Self::start_with(config, clock, Pipeline).await
     }
 
     /// [`Server::start`] with another appraiser, such as one that fails.
@@ -105,8 +105,8 @@ impl Server {
     /// As `start`.
     pub async fn start_with(
         config: Config,
-        clock: Arc<dyn Clock>,
-        appraiser: Arc<dyn Appraise>,
+        clock: impl Clock + 'static,
+        appraiser: impl Appraise + 'static,
     ) -> Result<Running, StartError> {
         config.check()?;
         let cluster = Cluster::new(&config.cluster)?;
@@ -138,7 +138,7 @@ impl Server {
             log_key: keys.log_key,
             owner: keys.owner,
             tenant_key: keys.tenant_key,
-            appraiser,
+            appraiser: Arc::new(appraiser),
             metrics: Arc::new(Metrics::new()),
             bodies: BodyBudget::new(config.body_memory_mib),
             caches: Caches::new(),
@@ -213,6 +213,12 @@ impl Running {
         let finished = timeout(self.stop_time, self.front.connections.acquire_many(all)).await.is_ok();
         if !finished {
             tracing::warn!("requests were cut off: they did not finish in time");
+        }
+        // So that a clock that is set back while the server is down is found out at the next start.
+        if let Ok(now) = self.front.app.now()
+            && let Err(error) = self.front.app.apply(now, Change::NoteTime).await
+        {
+            tracing::warn!(%error, "the time of the stop could not be stored");
         }
         tracing::info!("stopped");
         finished

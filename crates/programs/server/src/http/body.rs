@@ -1,5 +1,6 @@
 //! Reading request bodies within bounds of size, time and memory.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::refusal::Refused;
 
@@ -17,6 +18,10 @@ const BODY_BASE: Duration = Duration::from_secs(10);
 const SLOWEST_BYTES_PER_SECOND: u64 = 256 * 1024;
 /// Bodies up to this size are too small to be counted against the memory budget: the connection limit bounds them.
 const UNCOUNTED_BYTES: usize = 64 * 1024;
+/// Bytes of a refused request that are read and thrown away.
+const DRAINED_BYTES: usize = 512 * 1024;
+/// Time for that.
+const DRAINED_TIME: Duration = Duration::from_secs(1);
 /// Unit of the memory budget.
 const BUDGET_UNIT: usize = 64 * 1024;
 
@@ -24,11 +29,19 @@ const BUDGET_UNIT: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct BodyBudget(Arc<Semaphore>);
 
-/// A body that was read whole, and its share of the budget until it is dropped.
-#[derive(Debug)]
+/// A body that was read whole, and its share of the budget until the last copy is dropped.
+#[derive(Clone, Debug)]
 pub(crate) struct HeldBody {
-    pub(crate) bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    bytes: Bytes,
+    _share: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Deref for HeldBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl BodyBudget {
@@ -38,7 +51,7 @@ impl BodyBudget {
 
     /// Reads at most `limit` bytes. Memory is reserved as bytes come, never as a length is announced, and a body that
     /// finds none is refused instead of waiting: waiting bodies would hold what they have and wait for each other.
-    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body, limit: usize) -> Result<HeldBody, Refused> {
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: &mut Body, limit: usize) -> Result<HeldBody, Refused> {
         if announced(headers).is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
             return Err(too_large(limit));
         }
@@ -47,7 +60,7 @@ impl BodyBudget {
         timeout_at(deadline, self.collect(body, limit)).await.map_err(|_| too_slow())?
     }
 
-    async fn collect(&self, mut body: Body, limit: usize) -> Result<HeldBody, Refused> {
+    async fn collect(&self, body: &mut Body, limit: usize) -> Result<HeldBody, Refused> {
         let mut first = Bytes::new();
         let mut rest = Vec::new();
         let mut share: Option<OwnedSemaphorePermit> = None;
@@ -66,7 +79,7 @@ impl BodyBudget {
             }
         }
         let bytes = if rest.is_empty() { first } else { Bytes::from(rest) };
-        Ok(HeldBody { bytes, _share: share })
+        Ok(HeldBody { bytes, _share: share.map(Arc::new) })
     }
 
     fn reserve(&self, share: &mut Option<OwnedSemaphorePermit>, length: usize) -> Result<(), Refused> {
@@ -85,6 +98,21 @@ impl BodyBudget {
         }
         Ok(())
     }
+}
+
+/// Reads on, within small bounds, what a refused request still sends: a client that is cut off while it writes never
+/// sees why.
+pub(crate) async fn drain(body: &mut Body) {
+    let reading = async {
+        let mut left = DRAINED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = timeout(DRAINED_TIME, reading).await;
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {
@@ -158,16 +186,16 @@ mod tests {
     #[tokio::test]
     async fn a_body_in_pieces_is_read_whole_up_to_the_limit() {
         let budget = BodyBudget::new(1);
-        let held = budget.read(&HeaderMap::new(), body(&[3, 4, 3]), 10).await.unwrap();
+        let held = budget.read(&HeaderMap::new(), &mut body(&[3, 4, 3]), 10).await.unwrap();
         assert_eq!(held.bytes, vec![7; 10]);
-        let refused = budget.read(&HeaderMap::new(), body(&[3, 4, 4]), 10).await.unwrap_err();
+        let refused = budget.read(&HeaderMap::new(), &mut body(&[3, 4, 4]), 10).await.unwrap_err();
         assert_eq!(refused.code, "TOO_LARGE");
     }
 
     #[tokio::test]
     async fn an_announced_length_beyond_the_limit_is_refused_unread() {
         let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, "11".parse().unwrap())]);
-        let refused = BodyBudget::new(1).read(&headers, body(&[1]), 10).await.unwrap_err();
+        let refused = BodyBudget::new(1).read(&headers, &mut body(&[1]), 10).await.unwrap_err();
         assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
@@ -175,17 +203,17 @@ mod tests {
     async fn large_bodies_share_one_budget_and_give_it_back() {
         let budget = BodyBudget::new(1);
         let chunks = [512 * 1024, 256 * 1024];
-        let held = budget.read(&HeaderMap::new(), body(&chunks), 1 << 20).await.unwrap();
-        let refused = budget.read(&HeaderMap::new(), body(&chunks), 1 << 20).await.unwrap_err();
+        let held = budget.read(&HeaderMap::new(), &mut body(&chunks), 1 << 20).await.unwrap();
+        let refused = budget.read(&HeaderMap::new(), &mut body(&chunks), 1 << 20).await.unwrap_err();
         assert_eq!((refused.code, refused.retry_in), ("SERVER_BUSY", Some(10)));
         drop(held);
-        budget.read(&HeaderMap::new(), body(&chunks), 1 << 20).await.unwrap();
+        budget.read(&HeaderMap::new(), &mut body(&chunks), 1 << 20).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_comes_is_given_up() {
-        let stalled = Body::new(Pieces { left: vec![3], ends: false });
-        let refused = BodyBudget::new(1).read(&HeaderMap::new(), stalled, 10).await.unwrap_err();
+        let mut stalled = Body::new(Pieces { left: vec![3], ends: false });
+        let refused = BodyBudget::new(1).read(&HeaderMap::new(), &mut stalled, 10).await.unwrap_err();
         assert_eq!(refused.code, "TOO_SLOW");
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 
+use super::body::{HeldBody, drain};
 use super::peer::{Peer, Role};
 use super::refusal::Refused;
 use super::reply::{CBOR, Reply, Wire};
@@ -20,7 +22,7 @@ const HANDLER: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) peer: Peer,
-    pub(crate) body: Bytes,
+    pub(crate) body: HeldBody,
     query: String,
     params: Vec<(String, String)>,
 }
@@ -75,16 +77,13 @@ async fn answer(
     params: RawPathParams,
     request: Request,
 ) -> Result<Reply, Refused> {
-    let (parts, body) = request.into_parts();
-    let peer = parts.extensions.get::<Peer>().cloned().unwrap_or(Peer::Anonymous);
-    authorise(&peer, route)?;
-    media_type(&parts.headers, route)?;
-    let held = app.bodies.read(&parts.headers, body, route.limit).await?;
-    let call = Call {
-        peer,
-        body: held.bytes.clone(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        params: params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    let (parts, mut body) = request.into_parts();
+    let call = match admit(app, route, &params, &parts, &mut body).await {
+        Ok(call) => call,
+        Err(refused) => {
+            drain(&mut body).await;
+            return Err(refused);
+        }
     };
     tokio::time::timeout(HANDLER, (route.handler)(app.clone(), call)).await.map_err(|_| {
         Refused::new(
@@ -95,6 +94,24 @@ async fn answer(
         )
         .retry(30)
     })?
+}
+
+async fn admit(
+    app: &App,
+    route: &Route,
+    params: &RawPathParams,
+    parts: &Parts,
+    body: &mut Body,
+) -> Result<Call, Refused> {
+    let peer = parts.extensions.get::<Peer>().cloned().unwrap_or(Peer::Anonymous);
+    authorise(&peer, route)?;
+    media_type(&parts.headers, route)?;
+    Ok(Call {
+        peer,
+        body: app.bodies.read(&parts.headers, body, route.limit).await?,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        params: params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    })
 }
 
 fn authorise(peer: &Peer, route: &Route) -> Result<(), Refused> {

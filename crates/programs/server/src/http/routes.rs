@@ -84,3 +84,100 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     });
     table.fallback(|| async { no_such_route() })
 }
+
+#[cfg(test)]
+mod tests {
+    use avouch_crypto::ca::Identity;
+    use avouch_crypto::client_key::ClientKey;
+    use avouch_crypto::tls::agent_config;
+    use avouch_https::{Answer, Https};
+    use avouch_protocol::{Message, Refusal};
+
+    use super::*;
+    use crate::data_dir::DataDir;
+    use crate::keys::{Keys, OperatorPaths};
+    use crate::{Clock, Config, Running, Server, SystemClock};
+
+    fn client(running: &Running, identity: Option<&Identity>) -> Https {
+        let pins: Vec<[u8; 32]> = running.pins().iter().map(|pin| pin.0).collect();
+        Https::new(running.origin(), agent_config(&pins, identity).unwrap(), "test", 1 << 20)
+    }
+
+    fn operator(dir: &DataDir) -> Identity {
+        let paths = OperatorPaths::of(dir);
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        Identity::from_pem(&read(&paths.certificate), &read(&paths.key)).unwrap()
+    }
+
+    /// A certificate of the node CA for a node that the store does not know.
+    fn node(dir: &DataDir) -> Identity {
+        let keys = Keys::open(dir, SystemClock.wall()).unwrap();
+        let key = ClientKey::generate().unwrap();
+        let certificate = keys.node_ca.issue_node(key.spki_der(), &"ab".repeat(32), SystemClock.wall()).unwrap();
+        Identity::new(&[certificate], key).unwrap()
+    }
+
+    fn ask(client: &Https, route: &Route) -> Answer {
+        let path =
+            route.path.replace("{node}", &"ab".repeat(32)).replace("{seq}", "1").replace("{ref}", &"cd".repeat(32));
+        match route.method {
+            Method::POST => client.post(&path, "application/cbor", b"").unwrap(),
+            _ => client.get(&path).unwrap(),
+        }
+    }
+
+    fn code(route: &Route, answer: &Answer) -> String {
+        match route.wire {
+            Wire::Cbor => Refusal::from_cbor(&answer.body).unwrap().code,
+            _ => serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()["code"].as_str().unwrap().into(),
+        }
+    }
+
+    #[test]
+    fn every_route_refuses_everybody_without_its_role() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let outer = tempfile::tempdir().unwrap();
+        let listen = ([127, 0, 0, 1], 0).into();
+        let config = Config { listen, data_dir: outer.path().join("data"), ..Config::default() };
+        let running = runtime.block_on(Server::start(config.clone(), SystemClock)).unwrap();
+        let dir = DataDir::open(&config.data_dir).unwrap();
+        let (node, operator) = (node(&dir), operator(&dir));
+        let clients = [None, Some((&node, Role::Node)), Some((&operator, Role::Operator))];
+        for caller in clients {
+            let client = client(&running, caller.map(|(identity, _)| identity));
+            for route in ROUTES.iter().filter(|route| route.role != Role::Public) {
+                let answer = ask(&client, route);
+                match caller {
+                    None => assert_eq!(
+                        (answer.status, code(route, &answer).as_str()),
+                        (401, "NO_CERTIFICATE"),
+                        "{}",
+                        route.path
+                    ),
+                    Some((_, role)) if role != route.role => {
+                        assert_eq!(
+                            (answer.status, code(route, &answer).as_str()),
+                            (403, "WRONG_ROLE"),
+                            "{}",
+                            route.path
+                        );
+                    }
+                    Some(_) => assert!(
+                        answer.status != 401 && !answer.body.windows(10).any(|w| w == b"WRONG_ROLE"),
+                        "{}",
+                        route.path
+                    ),
+                }
+            }
+        }
+        assert!(runtime.block_on(running.stop()));
+    }
+
+    #[test]
+    fn public_routes_are_few_and_none_of_them_takes_much() {
+        let public: Vec<_> = ROUTES.iter().filter(|route| route.role == Role::Public).collect();
+        let paths: Vec<_> = public.iter().map(|route| route.path).collect();
+        assert_eq!(paths, ["/healthz", "/readyz", "/metrics", "/v1/enroll", "/v1/enroll/activate"]);
+        assert!(public.iter().all(|route| route.limit <= MAX_ENROL_BYTES));
+    }
+}
