@@ -1,7 +1,11 @@
 //! Evidence messages cut into parts that are stored once each.
 
+use std::cell::RefCell;
+
 use avouch_crypto::sha256;
 use avouch_protocol::{Hash, MAX_EVIDENCE_BYTES};
+
+use zstd::bulk::Compressor;
 
 use crate::StoreError;
 
@@ -25,6 +29,11 @@ pub(crate) struct Part {
     pub(crate) size: u64,
     pub(crate) codec: Codec,
     pub(crate) stored: Vec<u8>,
+}
+
+thread_local! {
+    /// Setting up a compressor costs more than compressing a steady round's message; each thread keeps one.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(Part::LEVEL).ok());
 }
 
 /// How a piece lies in the store; the numbers are part of the database's format.
@@ -101,8 +110,8 @@ impl Part {
     const LEVEL: i32 = 1;
 
     fn new(piece: &[u8]) -> Self {
-        let (codec, stored) = match zstd::bulk::compress(piece, Self::LEVEL) {
-            Ok(compressed) if compressed.len() < piece.len() => (Codec::Zstd, compressed),
+        let (codec, stored) = match COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(piece).ok()) {
+            Some(compressed) if compressed.len() < piece.len() => (Codec::Zstd, compressed),
             // Digests and signatures do not compress; a compressor out of memory costs space, not evidence.
             _ => (Codec::Plain, piece.to_vec()),
         };

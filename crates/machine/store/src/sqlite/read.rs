@@ -1,9 +1,9 @@
 //! Queries. The writer uses some of them for its conditions.
 
 use avouch_protocol::{Hash, NodeTag};
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, Params, params};
 
-use super::row;
+use super::row::{self, Columns, head_columns, key_columns, record_columns, verdict_columns};
 use crate::evidence::{digest, unpack};
 use crate::{
     Cluster, Event, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record,
@@ -15,24 +15,24 @@ pub(super) fn first<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
-    read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    read: impl FnOnce(&mut Columns<'_, '_>) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    rows.next()?.map(read).transpose()
+    rows.next()?.map(|row| read(&mut Columns::of(row))).transpose()
 }
 
 fn all<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    mut read: impl FnMut(&mut Columns<'_, '_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(read(row)?);
+        found.push(read(&mut Columns::of(row))?);
     }
     Ok(found)
 }
@@ -47,55 +47,62 @@ fn rows(limit: usize) -> i64 {
 }
 
 pub(super) fn node(connection: &Connection, cluster: &Cluster, node: &NodeTag) -> Result<Option<Node>, StoreError> {
-    let sql = "SELECT * FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND node = ?2";
-    first(connection, sql, params![cluster.as_str(), node.0], |row| {
+    let sql = concat!(
+        "SELECT label, ",
+        key_columns!(),
+        ", generation, enrolled_at, policy, ",
+        head_columns!(),
+        ", session, ",
+        verdict_columns!("verdict_json"),
+        ", last_reset_count
+         FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND node = ?2"
+    );
+    first(connection, sql, params![cluster.as_str(), node.0], |columns| {
         Ok(Node {
-            tag: row::tag(row)?,
-            label: row.get("label")?,
-            keys: row::keys(row)?,
-            generation: row.get("generation")?,
-            enrolled_at: row::uint(row, "enrolled_at")?,
-            policy: row.get::<_, Option<[u8; 32]>>("policy")?.map(Hash),
-            head: head(row)?,
-            session: row.get("session")?,
-            verdict: row::verdict(row, Some("verdict_json"))?,
-            last_reset_count: row.get("last_reset_count")?,
+            tag: *node,
+            label: columns.get()?,
+            keys: row::keys(columns)?,
+            generation: columns.get()?,
+            enrolled_at: columns.uint()?,
+            policy: columns.some_hash()?,
+            head: row::head(columns)?,
+            session: columns.get()?,
+            verdict: row::verdict(columns)?,
+            last_reset_count: columns.get()?,
         })
     })
 }
 
-fn head(row: &Row<'_>) -> Result<Head, StoreError> {
-    Ok(Head { seq: row::uint(row, "head_seq")?, record: row::hash(row, "head_record")? })
-}
-
 pub(super) fn head_of(connection: &Connection, cluster: &Cluster, node: &NodeTag) -> Result<Option<Head>, StoreError> {
-    let sql = "SELECT head_seq, head_record FROM nodes WHERE cluster = ?1 AND node = ?2";
-    first(connection, sql, params![cluster.as_str(), node.0], head)
+    let sql = concat!("SELECT ", head_columns!(), " FROM nodes WHERE cluster = ?1 AND node = ?2");
+    first(connection, sql, params![cluster.as_str(), node.0], row::head)
 }
 
 /// What both lists of nodes select.
 macro_rules! summaries {
     ($condition:literal) => {
         concat!(
-            "SELECT node, label, ek_identity, generation, enrolled_at, policy, head_seq, head_record, verdict_status,
-             verdict_code, verdict_round, verdict_seq, verdict_time, verdict_expires, last_reset_count
-             FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND ",
+            "SELECT node, label, ek_identity, generation, enrolled_at, policy, ",
+            head_columns!(),
+            ", ",
+            verdict_columns!("''"),
+            ", last_reset_count FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND ",
             $condition
         )
     };
 }
 
-fn summary(row: &Row<'_>) -> Result<NodeSummary, StoreError> {
+fn summary(columns: &mut Columns<'_, '_>) -> Result<NodeSummary, StoreError> {
     Ok(NodeSummary {
-        tag: row::tag(row)?,
-        label: row.get("label")?,
-        ek_identity: row.get("ek_identity")?,
-        generation: row.get("generation")?,
-        enrolled_at: row::uint(row, "enrolled_at")?,
-        policy: row.get::<_, Option<[u8; 32]>>("policy")?.map(Hash),
-        head: head(row)?,
-        verdict: row::verdict(row, None)?,
-        last_reset_count: row.get("last_reset_count")?,
+        tag: columns.tag()?,
+        label: columns.get()?,
+        ek_identity: columns.get()?,
+        generation: columns.get()?,
+        enrolled_at: columns.uint()?,
+        policy: columns.some_hash()?,
+        head: row::head(columns)?,
+        verdict: row::verdict(columns)?,
+        last_reset_count: columns.get()?,
     })
 }
 
@@ -133,27 +140,26 @@ pub(super) fn key_history(
     cluster: &Cluster,
     node: &NodeTag,
 ) -> Result<Vec<(u32, u64, NodeKeys)>, StoreError> {
-    let sql = "SELECT * FROM node_keys WHERE cluster = ?1 AND node = ?2 ORDER BY generation";
-    all(connection, sql, params![cluster.as_str(), node.0], |row| {
-        Ok((row.get("generation")?, row::uint(row, "enrolled_at")?, row::keys(row)?))
+    let sql = concat!(
+        "SELECT generation, enrolled_at, ",
+        key_columns!(),
+        " FROM node_keys WHERE cluster = ?1 AND node = ?2 ORDER BY generation"
+    );
+    all(connection, sql, params![cluster.as_str(), node.0], |columns| {
+        Ok((columns.get()?, columns.uint()?, row::keys(columns)?))
     })
 }
 
 pub(super) fn grant(connection: &Connection, cluster: &Cluster, id: &Hash) -> Result<Option<Grant>, StoreError> {
-    let sql = "SELECT uses, expires, (SELECT count(*) FROM grant_uses WHERE cluster = ?1 AND id = ?2) AS used
+    let sql = "SELECT uses, expires, (SELECT count(*) FROM grant_uses WHERE cluster = ?1 AND id = ?2)
                FROM grants WHERE cluster = ?1 AND id = ?2";
-    first(connection, sql, params![cluster.as_str(), id.0], |row| {
-        Ok(Grant { id: *id, uses: row.get("uses")?, used: row.get("used")?, expires: row::uint(row, "expires")? })
+    first(connection, sql, params![cluster.as_str(), id.0], |columns| {
+        Ok(Grant { id: *id, uses: columns.get()?, expires: columns.uint()?, used: columns.get()? })
     })
 }
 
-fn challenge(row: &Row<'_>) -> Result<OpenChallenge, StoreError> {
-    Ok(OpenChallenge {
-        seq: row::uint(row, "seq")?,
-        round: row::uint(row, "round")?,
-        bytes: row.get("bytes")?,
-        deadline: row::uint(row, "deadline")?,
-    })
+fn challenge(columns: &mut Columns<'_, '_>) -> Result<OpenChallenge, StoreError> {
+    Ok(OpenChallenge { seq: columns.uint()?, round: columns.uint()?, bytes: columns.get()?, deadline: columns.uint()? })
 }
 
 pub(super) fn open_challenge(
@@ -171,9 +177,10 @@ pub(super) fn overdue(
     now: u64,
     limit: usize,
 ) -> Result<Vec<(NodeTag, OpenChallenge)>, StoreError> {
-    let sql = "SELECT * FROM challenges WHERE cluster = ?1 AND deadline < ?2 ORDER BY deadline LIMIT ?3";
-    all(connection, sql, params![cluster.as_str(), bound(now), rows(limit)], |row| {
-        Ok((row::tag(row)?, challenge(row)?))
+    let sql = "SELECT node, seq, round, bytes, deadline FROM challenges WHERE cluster = ?1 AND deadline < ?2
+               ORDER BY deadline LIMIT ?3";
+    all(connection, sql, params![cluster.as_str(), bound(now), rows(limit)], |columns| {
+        Ok((columns.tag()?, challenge(columns)?))
     })
 }
 
@@ -183,7 +190,7 @@ pub(super) fn record(
     node: &NodeTag,
     seq: u64,
 ) -> Result<Option<Record>, StoreError> {
-    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND seq = ?3";
+    let sql = concat!("SELECT ", record_columns!(), " FROM records WHERE cluster = ?1 AND node = ?2 AND seq = ?3");
     first(connection, sql, params![cluster.as_str(), node.0, bound(seq)], row::record)
 }
 
@@ -194,7 +201,11 @@ pub(super) fn record_of_challenge(
     node: &NodeTag,
     challenge: &Hash,
 ) -> Result<Option<Record>, StoreError> {
-    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND challenge = ?3 ORDER BY late DESC LIMIT 1";
+    let sql = concat!(
+        "SELECT ",
+        record_columns!(),
+        " FROM records WHERE cluster = ?1 AND node = ?2 AND challenge = ?3 ORDER BY late DESC LIMIT 1"
+    );
     first(connection, sql, params![cluster.as_str(), node.0, challenge.0], row::record)
 }
 
@@ -204,7 +215,11 @@ pub(super) fn record_of_evidence(
     node: &NodeTag,
     evidence: &Hash,
 ) -> Result<Option<Record>, StoreError> {
-    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND evidence = ?3 ORDER BY seq LIMIT 1";
+    let sql = concat!(
+        "SELECT ",
+        record_columns!(),
+        " FROM records WHERE cluster = ?1 AND node = ?2 AND evidence = ?3 ORDER BY seq LIMIT 1"
+    );
     first(connection, sql, params![cluster.as_str(), node.0, evidence.0], row::record)
 }
 
@@ -215,7 +230,11 @@ pub(super) fn records(
     before: Option<u64>,
     limit: usize,
 ) -> Result<Vec<Record>, StoreError> {
-    let sql = "SELECT * FROM records WHERE cluster = ?1 AND node = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4";
+    let sql = concat!(
+        "SELECT ",
+        record_columns!(),
+        " FROM records WHERE cluster = ?1 AND node = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4"
+    );
     let before = bound(before.unwrap_or(u64::MAX));
     all(connection, sql, params![cluster.as_str(), node.0, before, rows(limit)], row::record)
 }
@@ -227,10 +246,10 @@ pub(super) fn evidence(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let damaged = |why: &str| StoreError::Corrupt(format!("evidence {wanted}: {why}"));
     let sql = "SELECT size FROM evidence WHERE cluster = ?1 AND digest = ?2";
-    let size = first(connection, sql, params![cluster.as_str(), wanted.0], |row| row::uint(row, "size"))?;
+    let size = first(connection, sql, params![cluster.as_str(), wanted.0], |columns| columns.uint())?;
     let Some(size) = size else { return Ok(None) };
     let sql = "SELECT piece FROM evidence_pieces WHERE cluster = ?1 AND evidence = ?2 ORDER BY position";
-    let pieces = all(connection, sql, params![cluster.as_str(), wanted.0], |row| row::hash(row, "piece"))?;
+    let pieces = all(connection, sql, params![cluster.as_str(), wanted.0], |columns| columns.hash())?;
     let mut message = Vec::new();
     for piece in pieces {
         let plain = evidence_part(connection, cluster, &piece)?.ok_or_else(|| damaged("a piece is missing"))?;
@@ -248,15 +267,17 @@ pub(super) fn evidence_part(
     wanted: &Hash,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT size, codec, bytes FROM pieces WHERE cluster = ?1 AND digest = ?2";
-    first(connection, sql, params![cluster.as_str(), wanted.0], |row| {
-        unpack(row::codec(row)?, row.get("bytes")?, row::uint(row, "size")?, wanted)
+    first(connection, sql, params![cluster.as_str(), wanted.0], |columns| {
+        let (size, codec, stored) = (columns.uint()?, row::codec(columns.get()?)?, columns.get()?);
+        unpack(codec, stored, size, wanted)
     })
 }
 
 pub(super) fn policy(connection: &Connection, cluster: &Cluster, wanted: &Hash) -> Result<Option<Policy>, StoreError> {
-    let sql = "SELECT * FROM policies WHERE cluster = ?1 AND reference = ?2";
-    let found = first(connection, sql, params![cluster.as_str(), wanted.0], |row| {
-        Ok(Policy { bytes: row.get("bytes")?, ..policy_head(row)? })
+    let sql = "SELECT reference, name, created, applied, bytes FROM policies WHERE cluster = ?1 AND reference = ?2";
+    let found = first(connection, sql, params![cluster.as_str(), wanted.0], |columns| {
+        let head = policy_head(columns)?;
+        Ok(Policy { bytes: columns.get()?, ..head })
     })?;
     match found {
         // A policy decides what passes: bytes that no longer have its name are nobody's policy.
@@ -267,14 +288,14 @@ pub(super) fn policy(connection: &Connection, cluster: &Cluster, wanted: &Hash) 
     }
 }
 
-fn policy_head(row: &Row<'_>) -> Result<Policy, StoreError> {
-    let applied: Option<i64> = row.get("applied")?;
+/// A policy without its bytes.
+fn policy_head(columns: &mut Columns<'_, '_>) -> Result<Policy, StoreError> {
     Ok(Policy {
-        reference: row::hash(row, "reference")?,
+        reference: columns.hash()?,
         bytes: Vec::new(),
-        name: row.get("name")?,
-        created: row::uint(row, "created")?,
-        applied: applied.map(|_| row::uint(row, "applied")).transpose()?,
+        name: columns.get()?,
+        created: columns.uint()?,
+        applied: columns.some_uint()?,
     })
 }
 
@@ -286,10 +307,7 @@ pub(super) fn policies(connection: &Connection, cluster: &Cluster, limit: usize)
 
 pub(super) fn default_policy(connection: &Connection, cluster: &Cluster) -> Result<Option<Hash>, StoreError> {
     let sql = "SELECT default_policy FROM clusters WHERE cluster = ?1";
-    let found = first(connection, sql, params![cluster.as_str()], |row| {
-        Ok(row.get::<_, Option<[u8; 32]>>("default_policy")?.map(Hash))
-    })?;
-    Ok(found.flatten())
+    Ok(first(connection, sql, params![cluster.as_str()], |columns| columns.some_hash())?.flatten())
 }
 
 pub(super) fn round_secret(
@@ -298,19 +316,19 @@ pub(super) fn round_secret(
     round: u64,
 ) -> Result<Option<[u8; 32]>, StoreError> {
     let sql = "SELECT secret FROM round_secrets WHERE cluster = ?1 AND round = ?2";
-    first(connection, sql, params![cluster.as_str(), bound(round)], |row| Ok(row.get("secret")?))
+    first(connection, sql, params![cluster.as_str(), bound(round)], |columns| columns.get())
 }
 
 pub(super) fn highest_time(connection: &Connection, cluster: &Cluster) -> Result<u64, StoreError> {
     let sql = "SELECT highest_time FROM clusters WHERE cluster = ?1";
-    let found = first(connection, sql, params![cluster.as_str()], |row| row::uint(row, "highest_time"))?;
+    let found = first(connection, sql, params![cluster.as_str()], |columns| columns.uint())?;
     Ok(found.unwrap_or(0))
 }
 
 pub(super) fn gaps(connection: &Connection, cluster: &Cluster) -> Result<Vec<Gap>, StoreError> {
     let sql = "SELECT from_time, to_time, reason FROM gaps WHERE cluster = ?1 ORDER BY id";
-    all(connection, sql, params![cluster.as_str()], |row| {
-        Ok(Gap { from: row::uint(row, "from_time")?, to: row::uint(row, "to_time")?, reason: row.get("reason")? })
+    all(connection, sql, params![cluster.as_str()], |columns| {
+        Ok(Gap { from: columns.uint()?, to: columns.uint()?, reason: columns.get()? })
     })
 }
 
@@ -320,11 +338,12 @@ pub(super) fn events(
     before: Option<u64>,
     limit: usize,
 ) -> Result<Vec<LoggedEvent>, StoreError> {
-    let sql = "SELECT * FROM events WHERE cluster = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    let sql =
+        "SELECT id, time, kind, node, detail FROM events WHERE cluster = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
     let before = bound(before.unwrap_or(u64::MAX));
-    all(connection, sql, params![cluster.as_str(), before, rows(limit)], |row| {
-        let node = row.get::<_, Option<[u8; 32]>>("node")?.map(NodeTag);
-        let event = Event { kind: row.get("kind")?, node, detail: row.get("detail")? };
-        Ok(LoggedEvent { id: row::uint(row, "id")?, time: row::uint(row, "time")?, event })
+    all(connection, sql, params![cluster.as_str(), before, rows(limit)], |columns| {
+        let (id, time, kind) = (columns.uint()?, columns.uint()?, columns.get()?);
+        let node = columns.get::<Option<_>>()?.map(NodeTag);
+        Ok(LoggedEvent { id, time, event: Event { kind, node, detail: columns.get()? } })
     })
 }

@@ -2,26 +2,58 @@
 
 use avouch_protocol::{Hash, NodeTag, Status};
 use rusqlite::Row;
+use rusqlite::types::FromSql;
 
 use crate::evidence::Codec;
-use crate::{NodeKeys, Record, Refused, StoreError, StoredReceipt, Verdict};
+use crate::{Head, NodeKeys, Record, Refused, StoreError, StoredReceipt, Verdict};
 
 /// SQLite's integers end at 2^63 − 1.
 pub(super) fn int(value: u64, what: &'static str) -> Result<i64, Refused> {
     i64::try_from(value).map_err(|_| Refused::Range { what, got: value })
 }
 
-pub(super) fn uint(row: &Row<'_>, column: &str) -> Result<u64, StoreError> {
-    let value: i64 = row.get(column)?;
-    u64::try_from(value).map_err(|_| StoreError::Corrupt(format!("column {column} is negative: {value}")))
+/// A row, read from the left to the right in the order that its statement names the columns. Looking columns up by
+/// name would cost more than many of the queries do.
+pub(super) struct Columns<'row, 'statement> {
+    row: &'row Row<'statement>,
+    next: usize,
 }
 
-pub(super) fn hash(row: &Row<'_>, column: &str) -> Result<Hash, StoreError> {
-    Ok(Hash(row.get(column)?))
-}
+// === impl Columns ===
 
-pub(super) fn tag(row: &Row<'_>) -> Result<NodeTag, StoreError> {
-    Ok(NodeTag(row.get("node")?))
+impl<'row, 'statement> Columns<'row, 'statement> {
+    pub(super) fn of(row: &'row Row<'statement>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn get<T: FromSql>(&mut self) -> Result<T, StoreError> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    pub(super) fn uint(&mut self) -> Result<u64, StoreError> {
+        let value: i64 = self.get()?;
+        u64::try_from(value).map_err(|_| StoreError::Corrupt(format!("column {} is negative", self.next)))
+    }
+
+    pub(super) fn some_uint(&mut self) -> Result<Option<u64>, StoreError> {
+        let value: Option<i64> = self.get()?;
+        let damaged = |_| StoreError::Corrupt(format!("column {} is negative", self.next));
+        value.map(u64::try_from).transpose().map_err(damaged)
+    }
+
+    pub(super) fn hash(&mut self) -> Result<Hash, StoreError> {
+        Ok(Hash(self.get()?))
+    }
+
+    pub(super) fn some_hash(&mut self) -> Result<Option<Hash>, StoreError> {
+        Ok(self.get::<Option<_>>()?.map(Hash))
+    }
+
+    pub(super) fn tag(&mut self) -> Result<NodeTag, StoreError> {
+        Ok(NodeTag(self.get()?))
+    }
 }
 
 /// The numbers are part of the database's format.
@@ -58,60 +90,97 @@ pub(super) fn codec_number(codec: Codec) -> u8 {
     }
 }
 
-pub(super) fn codec(row: &Row<'_>) -> Result<Codec, StoreError> {
-    match row.get("codec")? {
-        0_u8 => Ok(Codec::Plain),
+pub(super) fn codec(number: u8) -> Result<Codec, StoreError> {
+    match number {
+        0 => Ok(Codec::Plain),
         1 => Ok(Codec::Zstd),
         other => Err(StoreError::Corrupt(format!("evidence codec {other} does not exist"))),
     }
 }
 
-/// Columns of `nodes`, without the JSON, which lists leave out.
-pub(super) fn verdict(row: &Row<'_>, json: Option<&str>) -> Result<Option<Verdict>, StoreError> {
-    let Some(number) = row.get("verdict_status")? else { return Ok(None) };
+/// What [`head`] reads.
+macro_rules! head_columns {
+    () => {
+        "head_seq, head_record"
+    };
+}
+
+/// What [`verdict`] reads; lists put an empty text in the place of the JSON.
+macro_rules! verdict_columns {
+    ($json:literal) => {
+        concat!("verdict_status, verdict_code, ", $json, ", verdict_round, verdict_seq, verdict_time, verdict_expires")
+    };
+}
+
+/// What [`keys`] reads.
+macro_rules! key_columns {
+    () => {
+        "ek_name, ek_public, ek_certificate, ek_identity, parent_public, ak_public, ak_name, ak_private, client_spki,
+         client_certificate"
+    };
+}
+
+/// What [`record`] reads.
+macro_rules! record_columns {
+    () => {
+        "seq, header, hash, challenge, evidence, round, status, code, verdict, receipt, receipt_signature, time, late"
+    };
+}
+pub(super) use {head_columns, key_columns, record_columns, verdict_columns};
+
+pub(super) fn head(columns: &mut Columns<'_, '_>) -> Result<Head, StoreError> {
+    Ok(Head { seq: columns.uint()?, record: columns.hash()? })
+}
+
+/// A node without a verdict has NULL in all of its columns.
+pub(super) fn verdict(columns: &mut Columns<'_, '_>) -> Result<Option<Verdict>, StoreError> {
+    let Some(number) = columns.get()? else {
+        columns.next += 6;
+        return Ok(None);
+    };
     Ok(Some(Verdict {
         status: status(number)?,
-        code: row.get("verdict_code")?,
-        json: json.map(|column| row.get(column)).transpose()?.unwrap_or_default(),
-        round: uint(row, "verdict_round")?,
-        seq: uint(row, "verdict_seq")?,
-        time: uint(row, "verdict_time")?,
-        expires: uint(row, "verdict_expires")?,
+        code: columns.get()?,
+        json: columns.get()?,
+        round: columns.uint()?,
+        seq: columns.uint()?,
+        time: columns.uint()?,
+        expires: columns.uint()?,
     }))
 }
 
-/// Columns of `node_keys`.
-pub(super) fn keys(row: &Row<'_>) -> Result<NodeKeys, StoreError> {
+pub(super) fn keys(columns: &mut Columns<'_, '_>) -> Result<NodeKeys, StoreError> {
     Ok(NodeKeys {
-        ek_name: row.get("ek_name")?,
-        ek_public: row.get("ek_public")?,
-        ek_certificate: row.get("ek_certificate")?,
-        ek_identity: row.get("ek_identity")?,
-        parent_public: row.get("parent_public")?,
-        ak_public: row.get("ak_public")?,
-        ak_name: row.get("ak_name")?,
-        ak_private: row.get("ak_private")?,
-        client_spki: hash(row, "client_spki")?,
-        client_certificate: row.get("client_certificate")?,
+        ek_name: columns.get()?,
+        ek_public: columns.get()?,
+        ek_certificate: columns.get()?,
+        ek_identity: columns.get()?,
+        parent_public: columns.get()?,
+        ak_public: columns.get()?,
+        ak_name: columns.get()?,
+        ak_private: columns.get()?,
+        client_spki: columns.hash()?,
+        client_certificate: columns.get()?,
     })
 }
 
-/// Columns of `records`.
-pub(super) fn record(row: &Row<'_>) -> Result<Record, StoreError> {
-    let receipt: Option<Vec<u8>> = row.get("receipt")?;
-    let signature: Option<Vec<u8>> = row.get("receipt_signature")?;
+pub(super) fn record(columns: &mut Columns<'_, '_>) -> Result<Record, StoreError> {
     Ok(Record {
-        seq: uint(row, "seq")?,
-        header: row.get("header")?,
-        hash: hash(row, "hash")?,
-        challenge: hash(row, "challenge")?,
-        evidence: row.get::<_, Option<[u8; 32]>>("evidence")?.map(Hash),
-        round: uint(row, "round")?,
-        status: status(row.get("status")?)?,
-        code: row.get("code")?,
-        verdict: row.get("verdict")?,
-        receipt: receipt.zip(signature).map(|(bytes, signature)| StoredReceipt { bytes, signature }),
-        time: uint(row, "time")?,
-        late: row.get("late")?,
+        seq: columns.uint()?,
+        header: columns.get()?,
+        hash: columns.hash()?,
+        challenge: columns.hash()?,
+        evidence: columns.some_hash()?,
+        round: columns.uint()?,
+        status: status(columns.get()?)?,
+        code: columns.get()?,
+        verdict: columns.get()?,
+        receipt: receipt(columns.get()?, columns.get()?),
+        time: columns.uint()?,
+        late: columns.get()?,
     })
+}
+
+fn receipt(bytes: Option<Vec<u8>>, signature: Option<Vec<u8>>) -> Option<StoredReceipt> {
+    bytes.zip(signature).map(|(bytes, signature)| StoredReceipt { bytes, signature })
 }

@@ -4,7 +4,8 @@ use avouch_protocol::{Hash, NodeTag};
 use rusqlite::params;
 
 use super::Place;
-use crate::sqlite::{SqliteStore, read, row};
+use crate::sqlite::row;
+use crate::sqlite::{SqliteStore, read};
 use crate::{Attempt, Grant, NodeKeys, Outcome, Refused, StoreError};
 
 pub(super) fn put_grant(at: Place<'_>, grant: &Grant) -> Result<Outcome, StoreError> {
@@ -24,8 +25,8 @@ pub(super) fn open_attempt(at: Place<'_>, attempt: &Attempt) -> Result<Outcome, 
     let sql = "DELETE FROM attempts WHERE cluster = ?1 AND expires < ?2";
     at.run(sql, params![at.key(), row::int(at.now, "now")?])?;
     let limit = SqliteStore::MAX_OPEN_ATTEMPTS;
-    let sql = "SELECT count(*) AS open FROM attempts WHERE cluster = ?1";
-    let open = read::first(at.connection, sql, params![at.key()], |row| row::uint(row, "open"))?;
+    let sql = "SELECT count(*) FROM attempts WHERE cluster = ?1";
+    let open = read::first(at.connection, sql, params![at.key()], |columns| columns.uint())?;
     if open.and_then(|open| usize::try_from(open).ok()).is_none_or(|open| open >= limit) {
         return Err(Refused::TooManyAttempts { limit }.into());
     }
@@ -40,14 +41,15 @@ pub(super) fn open_attempt(at: Place<'_>, attempt: &Attempt) -> Result<Outcome, 
 }
 
 pub(super) fn consume_attempt(at: Place<'_>, id: &Hash) -> Result<Outcome, StoreError> {
-    let sql = "DELETE FROM attempts WHERE cluster = ?1 AND id = ?2 RETURNING *";
-    let taken = read::first(at.connection, sql, params![at.key(), id.0], |row| {
+    let sql =
+        "DELETE FROM attempts WHERE cluster = ?1 AND id = ?2 RETURNING request, challenge, expected_proof, expires";
+    let taken = read::first(at.connection, sql, params![at.key(), id.0], |columns| {
         Ok(Attempt {
             id: *id,
-            request: row.get("request")?,
-            challenge: row.get("challenge")?,
-            expected_proof: row::hash(row, "expected_proof")?,
-            expires: row::uint(row, "expires")?,
+            request: columns.get()?,
+            challenge: columns.get()?,
+            expected_proof: columns.hash()?,
+            expires: columns.uint()?,
         })
     })?;
     match taken {
@@ -106,7 +108,7 @@ fn claim(at: Place<'_>, node: &NodeTag, kind: i64, what: &'static str, name: &[u
     let sql = "INSERT INTO key_owners (cluster, kind, name, node) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     at.run(sql, params![at.key(), kind, name, node.0])?;
     let sql = "SELECT node FROM key_owners WHERE cluster = ?1 AND kind = ?2 AND name = ?3";
-    match read::first(at.connection, sql, params![at.key(), kind, name], row::tag)? {
+    match read::first(at.connection, sql, params![at.key(), kind, name], |columns| columns.tag())? {
         Some(owner) if owner == *node => Ok(()),
         Some(owner) => Err(Refused::Conflict { what, owner: owner.to_hex() }.into()),
         None => Err(StoreError::Corrupt(format!("the owner of a key ({what}) vanished"))),
