@@ -33,7 +33,7 @@ pub(crate) fn hash_open(opened: &File, path: &Path) -> Result<[u8; 32], Artefact
     if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
         return Err(changed());
     }
-    let (length, sha256) = contents(opened, path)?;
+    let (length, sha256) = contents(opened, u64::try_from(before.st_size).unwrap_or_default(), path)?;
     let after = stat()?;
     let state = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
     let whole = u64::try_from(after.st_size).is_ok_and(|size| size == length);
@@ -41,12 +41,12 @@ pub(crate) fn hash_open(opened: &File, path: &Path) -> Result<[u8; 32], Artefact
 }
 
 /// Contents are hashed to the end of the file, of whatever length.
-fn contents(opened: &File, path: &Path) -> Result<(u64, [u8; 32]), ArtefactError> {
+fn contents(opened: &File, expected: u64, path: &Path) -> Result<(u64, [u8; 32]), ArtefactError> {
     let read = |error| match error {
         ArtefactError::Stream { source, .. } => ArtefactError::Read { path: path.to_owned(), source },
         other => other,
     };
-    let mut input = Input::new(opened, u64::MAX);
+    let mut input = Input::expecting(opened, u64::MAX, expected);
     let sha256 = input.sha256_to_end().map_err(read)?;
     Ok((input.offset(), sha256))
 }

@@ -185,8 +185,11 @@ fn number(field: &[u8]) -> Option<u64> {
         return high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(low.try_into().unwrap_or_default()));
     }
     let blank = |byte: &u8| matches!(*byte, b' ' | 0);
-    let digits = field.iter().skip_while(|byte| blank(byte));
-    let digits: Vec<u8> = digits.copied().take_while(|byte| !blank(byte)).collect();
+    let start = field.iter().position(|byte| !blank(byte)).unwrap_or(field.len());
+    let digits = field[start..].split(blank).next().unwrap_or_default();
+    if !field[start + digits.len()..].iter().all(blank) {
+        return None;
+    }
     digits.iter().try_fold(0_u64, |value, digit| {
         let digit = char::from(*digit).to_digit(8)?;
         value.checked_mul(8)?.checked_add(u64::from(digit))
