@@ -10,6 +10,7 @@ mod policy;
 mod quote;
 mod recorded;
 mod sessions;
+mod speed;
 mod verdicts;
 
 macro_rules! data {
