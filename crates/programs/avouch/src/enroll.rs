@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use avouch_server::admin::{Admin, Grant};
+use avouch_server::{Admin, Grant};
 use serde_json::json;
 
 use crate::arguments::{Enroll, Global};
