@@ -1,1 +1,37 @@
-//! avouch-fuzz
+//! One plain function for each parser that reads bytes from outside, and a small mutator that runs them.
+//!
+//! A target takes any bytes, must not panic, and answers whether the bytes reached the end of the parser. What parses
+//! must also hold the parser's promises: it is used in every way that does not need a key or a clock, and where the
+//! format has one spelling only, encoding gives the same bytes again.
+//!
+//! The same functions are called by `cargo-fuzz/`, which needs a nightly compiler, and by this package's test, which
+//! does not: [`mutate`] is deterministic, so a failure names the seed and the number of the mutation that shows it.
+#![forbid(unsafe_code)]
+
+pub mod mutate;
+pub mod seeds;
+mod targets;
+
+pub use targets::*;
+
+/// A target: true when the bytes reached the end of the parser.
+pub type Target = fn(&[u8]) -> bool;
+
+/// Every target by name; `cargo-fuzz/fuzz_targets` has a file for each.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("attest", attest),
+    ("bootlog", bootlog),
+    ("challenge", challenge),
+    ("enrol", enrol),
+    ("evidence", evidence),
+    ("ima_ascii", ima_ascii),
+    ("ima_binary", ima_binary),
+    ("ima_policy", ima_policy),
+    ("public_area", public_area),
+    ("reference_policy", reference_policy),
+    ("session", session),
+    ("signature", signature),
+    ("token", token),
+    ("tpm_command", tpm_command),
+    ("tpm_response", tpm_response),
+];

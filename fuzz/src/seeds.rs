@@ -1,0 +1,327 @@
+//! Good inputs to start from: the parser crates' own recordings, messages built here, and the corpus where it is given.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use avouch_appraise::PolicyDraft;
+use avouch_bootlog::BootLog;
+use avouch_ima::parse_binary;
+use avouch_ima::policy::SHIPPED_POLICY;
+use avouch_protocol::{
+    ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
+    Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Offsets, Receipt,
+    RecordHeader, Refusal, SignedReceipt, Status,
+};
+use avouch_tpm_wire::command::*;
+use avouch_tpm_wire::response::{self, Reply};
+use avouch_tpm_wire::{
+    Attest, AttestBody, Authorization, Capability, ClockInfo, Handle, HashAlg, PcrSelection, PublicArea, SelectionList,
+    Signature, SizedPublic, StartupType, templates,
+};
+
+/// Cuts a recording to its first whole parts.
+type Shorten = fn(&[u8]) -> &[u8];
+
+/// Longest seed: many short inputs find more than a few long ones.
+const MAX_SEED: usize = 4 * 1024;
+
+/// The seeds of a target, in a fixed order.
+///
+/// # Panics
+/// When a recording that belongs to the repository is missing, or `AVOUCH_CORPUS` names a folder without an index.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    let mut seeds = match target {
+        "attest" => attestations(),
+        "signature" => files("formats/tpm-wire/tests/data", &["quote.sig", "quote_rsa.sig"]),
+        "public_area" => public_areas(),
+        "tpm_command" => commands(),
+        "tpm_response" => responses(),
+        "bootlog" => recorded("formats/bootlog/tests/data", "binary_bios_measurements", boot_log_head),
+        "ima_binary" => recorded("formats/ima/tests/data", "binary_runtime_measurements", binary_head),
+        "ima_ascii" => recorded("formats/ima/tests/data", "ascii_runtime_measurements", ascii_head),
+        "ima_policy" => {
+            let mut seeds = files("formats/ima/tests/data", &["recorded-ima-policy"]);
+            seeds.push(SHIPPED_POLICY.as_bytes().to_vec());
+            seeds
+        }
+        "reference_policy" => vec![reference_policy()],
+        "session" => sessions(),
+        "challenge" => round_messages(),
+        "evidence" => evidence(),
+        "enrol" => enrolment(),
+        "token" => vec![token().to_cbor(), token().to_text().into_bytes()],
+        other => panic!("no seeds for target {other}"),
+    };
+    seeds.extend(from_corpus(target));
+    // That kind of file holds signatures and wrapped structures too, which would only be refused at the first byte.
+    seeds.retain(|seed| target != "attest" || Attest::parse(seed).is_ok());
+    seeds
+}
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn files(folder: &str, names: &[&str]) -> Vec<Vec<u8>> {
+    names.iter().map(|name| read(&crates().join(folder).join(name))).collect()
+}
+
+/// `file` of every folder in `folder` that has one, shortened.
+fn recorded(folder: &str, file: &str, shorten: Shorten) -> Vec<Vec<u8>> {
+    let folder = crates().join(folder);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder entry").path().join(file)).collect();
+    paths.sort();
+    paths.iter().filter(|path| path.is_file()).map(|path| shorten(&read(path)).to_vec()).collect()
+}
+
+/// Files of the corpus by kind; nothing where the corpus is not given.
+fn from_corpus(target: &str) -> Vec<Vec<u8>> {
+    let (kind, shorten): (&str, Shorten) = match target {
+        "attest" => ("tpm-quote/attest", |bytes| bytes),
+        "bootlog" => ("eventlog", boot_log_head),
+        "ima_binary" => ("ima-binary", binary_head),
+        "ima_ascii" => ("ima-ascii", ascii_head),
+        _ => return Vec::new(),
+    };
+    let Some(corpus) = std::env::var_os("AVOUCH_CORPUS").map(PathBuf::from) else { return Vec::new() };
+    let index = String::from_utf8(read(&corpus.join("INDEX.tsv"))).expect("an index in UTF-8");
+    let rows = index.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
+    let paths =
+        rows.filter(|row| row.len() > 6 && row[6].starts_with(kind)).map(|row| corpus.join("files").join(row[0]));
+    paths.map(|path| shorten(&read(&path)).to_vec()).filter(|seed| !seed.is_empty() && seed.len() <= MAX_SEED).collect()
+}
+
+/// The first whole events.
+fn boot_log_head(bytes: &[u8]) -> &[u8] {
+    let Ok(log) = BootLog::parse(bytes) else { return bytes };
+    let ends = log.events().iter().map(|event| event.offset).chain([bytes.len()]);
+    &bytes[..ends.take_while(|end| *end <= MAX_SEED).last().unwrap_or(0)]
+}
+
+/// The first whole entries.
+fn binary_head(bytes: &[u8]) -> &[u8] {
+    let ends = parse_binary(bytes, 0).map_while(Result::ok).map(|entry| entry.end_offset);
+    &bytes[..ends.take_while(|end| *end <= MAX_SEED).last().unwrap_or(bytes.len())]
+}
+
+/// The first whole lines.
+fn ascii_head(bytes: &[u8]) -> &[u8] {
+    let head = &bytes[..bytes.len().min(MAX_SEED)];
+    head.iter().rposition(|byte| *byte == b'\n').map_or(head, |end| &head[..=end])
+}
+
+/// A quote of each signature scheme, a time and a certification.
+fn attestations() -> Vec<Vec<u8>> {
+    let mut seeds = files("formats/tpm-wire/tests/data", &["quote.msg", "quote_rsa.msg"]);
+    let clock = ClockInfo { clock: 86_400_000, reset_count: 4, restart_count: 0, safe: true };
+    let name = [9; 34].as_slice();
+    let bodies = [
+        AttestBody::Time { time: 4_000, clock, firmware_version: 7 },
+        AttestBody::Certify { name, qualified_name: name },
+    ];
+    seeds.extend(bodies.map(|body| {
+        let attest = Attest { qualified_signer: name, extra_data: &[1; 32], clock, firmware_version: 7, body };
+        attest.encode().expect("an attestation within its bounds")
+    }));
+    seeds
+}
+
+fn public_areas() -> Vec<Vec<u8>> {
+    let sized = files("formats/tpm-wire/tests/data", &["ak.pub.tpm2b", "ak_rsa.pub.tpm2b", "ek_rsa.pub.tpm2b"]);
+    let recorded = sized.iter().map(|bytes| bytes[2..].to_vec());
+    recorded.chain([&templates::AK, &templates::AK_PARENT].map(PublicArea::encode)).collect()
+}
+
+fn selection() -> SelectionList {
+    SelectionList::from(PcrSelection::of(HashAlg::Sha256, &[0, 7, 10]))
+}
+
+fn commands() -> Vec<Vec<u8>> {
+    let object = Handle(0x8000_0000);
+    let in_public = SizedPublic(templates::AK);
+    let data = [9; 32].as_slice();
+    [
+        Startup { startup_type: StartupType::Clear }.encode(&[]),
+        GetCapability { capability: Capability::HANDLES, property: 0x8000_0000, property_count: 8 }.encode(&[]),
+        Load { parent_handle: object, in_private: data, in_public }.encode(&[Authorization::EMPTY]),
+        FlushContext { flush_handle: object }.encode(&[]),
+        ReadPublic { object_handle: Handle::EK_RSA2048 }.encode(&[]),
+        NvReadPublic { nv_index: Handle::EK_CERTIFICATE_RSA2048 }.encode(&[]),
+        MakeCredential { handle: object, credential: data, object_name: data }.encode(&[]),
+    ]
+    .map(|bytes| bytes.expect("a command within its bounds"))
+    .to_vec()
+}
+
+/// Each response behind the low byte of its command's code.
+fn responses() -> Vec<Vec<u8>> {
+    let out_public = SizedPublic(templates::AK);
+    let object_handle = Handle(0x8000_0000);
+    let name = [9; 32].as_slice();
+    let recorded = files("formats/tpm-wire/tests/data", &["quote.msg", "quote.sig"]);
+    let signature = Signature::parse(&recorded[1]).expect("a recorded signature");
+    let capability = response::GetCapability { more_data: true, data: Capability::Pcrs(selection()) };
+    let values = response::PcrRead { pcr_update_counter: 3, pcr_selection_out: selection(), pcr_values: vec![name; 3] };
+    [
+        (Startup::CODE, response::Empty {}.encode(0)),
+        (GetCapability::CODE, capability.encode(0)),
+        (Load::CODE, response::Load { object_handle, name }.encode(1)),
+        (ReadPublic::CODE, response::ReadPublic { out_public, name, qualified_name: name }.encode(0)),
+        (NvRead::CODE, response::NvRead { data: name }.encode(1)),
+        (ActivateCredential::CODE, response::ActivateCredential { cert_info: name }.encode(2)),
+        (Quote::CODE, response::Attested { attest: &recorded[0], signature }.encode(1)),
+        (PcrRead::CODE, values.encode(0)),
+    ]
+    .map(|(code, bytes)| [&[code.0 as u8], bytes.expect("a response within its bounds").as_slice()].concat())
+    .to_vec()
+}
+
+fn reference_policy() -> Vec<u8> {
+    let mut draft = PolicyDraft::new("web", "2026-01-01");
+    draft.add_file(&[7; 32], "/usr/bin/true").expect("a plain path");
+    draft.add_ima_policy("/etc/ima/ima-policy", SHIPPED_POLICY).expect("the shipped policy");
+    draft.to_bytes()
+}
+
+/// The stored form of a session that has nothing proven: version, counters, firmware.
+fn sessions() -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut encoder = minicbor::Encoder::new(&mut out);
+    let written = encoder.map(6).and_then(|map| {
+        for (key, value) in [(0, 1), (1, 86_400_000), (2, 4_u64), (3, 0)] {
+            map.u8(key)?.u64(value)?;
+        }
+        map.u8(4)?.bool(true)?.u8(5)?.u64(0x2016_0511_0016_2800)
+    });
+    written.expect("writing to memory");
+    vec![out]
+}
+
+fn evidence() -> Vec<Vec<u8>> {
+    let recorded = files("formats/tpm-wire/tests/data", &["quote.msg", "quote.sig"]);
+    let list = recorded_head("formats/ima/tests/data/uefi-nosb/binary_runtime_measurements");
+    let evidence = Evidence {
+        v: 1,
+        seq: 7,
+        challenge: Hash([1; 32]),
+        quote: recorded[0].clone().into(),
+        quote_signature: recorded[1].clone().into(),
+        time: None,
+        time_signature: None,
+        boot_log: Some(vec![0; 60].into()),
+        ima: Some(ImaSegment { format: ImaFormat::Binary, from_count: 0, bytes: list.into() }),
+        agent_version: "0.1.0".into(),
+        report_digest: Hash::ZERO,
+    };
+    let lost = KeyLost { v: 1, seq: 7, challenge: Hash([1; 32]), tpm_rc: 0x1DF };
+    vec![evidence.to_cbor(), lost.to_cbor()]
+}
+
+fn recorded_head(path: &str) -> Vec<u8> {
+    read(&crates().join(path))[..300].to_vec()
+}
+
+fn round_messages() -> Vec<Vec<u8>> {
+    let (node_tag, hash) = (NodeTag([2; 32]), Hash([3; 32]));
+    let challenge = Challenge {
+        v: 1,
+        origin: "https://verifier.example:8443".into(),
+        node_tag,
+        round: 5_900_000,
+        seq: 8,
+        prev: hash,
+        base: Hash::ZERO,
+        server_nonce: hash,
+        pcr_bank: HashAlg::Sha256.id(),
+        pcr_mask: 0x6FF,
+        policy_ref: hash,
+        offsets: Offsets { reset_count: Some(4), ima_count: 300, ima_bytes: 40_000, boot_log_proven: true },
+        deadline: 1_780_000_000,
+    };
+    let receipt = Receipt {
+        v: 1,
+        node_tag,
+        seq: 8,
+        record_hash: hash,
+        evidence: hash,
+        round: 5_900_000,
+        status: Status::Pass,
+        code: String::new(),
+        time: 1_780_000_000,
+        expires: 1_780_000_330,
+    };
+    let signed = SignedReceipt { v: 1, receipt: receipt.to_cbor().into(), signature: vec![5; 64].into(), next_in: 300 };
+    let record = RecordHeader {
+        v: 1,
+        node_tag,
+        seq: 8,
+        prev: hash,
+        challenge: challenge.to_cbor().into(),
+        evidence: hash,
+        time: 1_780_000_000,
+    };
+    vec![
+        challenge.to_cbor(),
+        ChallengeRequest { v: 1, last_seq: 7, last_record: hash }.to_cbor(),
+        receipt.to_cbor(),
+        signed.to_cbor(),
+        record.to_cbor(),
+        Refusal::new("CHALLENGE_SPENT", "the challenge was answered", "ask for another").to_cbor(),
+    ]
+}
+
+fn enrolment() -> Vec<Vec<u8>> {
+    let request = EnrolRequest {
+        v: 1,
+        token: token().to_cbor().into(),
+        client_spki: vec![1; 91].into(),
+        ek_public: vec![2; 314].into(),
+        ek_certificate: vec![3; 900].into(),
+        parent_public: templates::AK_PARENT.encode().into(),
+        ak_public: templates::AK.encode().into(),
+        ak_private: vec![4; 126].into(),
+        label: Some("node-1".into()),
+    };
+    let credential = CredentialChallenge {
+        v: 1,
+        attempt: Hash([5; 32]),
+        credential_blob: vec![6; 68].into(),
+        encrypted_secret: vec![7; 258].into(),
+    };
+    let activate = ActivateRequest {
+        v: 1,
+        attempt: Hash([5; 32]),
+        proof: Hash([8; 32]),
+        parent_certify: vec![9; 150].into(),
+        parent_certify_signature: vec![10; 72].into(),
+    };
+    let membership = Membership {
+        node_tag: NodeTag([2; 32]),
+        client_certificate: vec![11; 500].into(),
+        node_ca: vec![12; 400].into(),
+        generation: 1,
+        interval: 300,
+    };
+    let response = ActivateResponse { v: 1, membership, next_in: 12 };
+    vec![request.to_cbor(), credential.to_cbor(), activate.to_cbor(), response.to_cbor()]
+}
+
+fn token() -> EnrolmentToken {
+    EnrolmentToken {
+        v: 1,
+        id: Hash([1; 32]),
+        origin: "https://verifier.example:8443".into(),
+        server_ca_pins: vec![Hash([2; 32]), Hash([3; 32])],
+        log_key: Hash([4; 32]),
+        witness_policy: String::new(),
+        profile: NodeProfile::EkCert,
+        uses: 3,
+        expires: 1_780_000_000,
+        signature: vec![5; 64].into(),
+    }
+}

@@ -1,0 +1,154 @@
+//! The targets.
+
+use avouch_appraise::{Policy as ReferencePolicy, Session};
+use avouch_bootlog::BootLog;
+use avouch_ima::policy::Policy;
+use avouch_ima::{Entry, ImaError, Replay, parse_ascii, parse_binary};
+use avouch_protocol::{
+    ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
+    Evidence, KeyLost, Message, Receipt, RecordHeader, Refusal, SignedReceipt,
+};
+use avouch_tpm_wire::{Attest, CommandCode, Digest, HashAlg, Hasher, PublicArea, Signature, command};
+
+/// TPMS_ATTEST.
+pub fn attest(data: &[u8]) -> bool {
+    let Ok(attest) = Attest::parse(data) else { return false };
+    assert_eq!(attest.encode().as_deref(), Ok(data), "an attestation has one spelling");
+    true
+}
+
+/// TPMT_SIGNATURE.
+pub fn signature(data: &[u8]) -> bool {
+    let Ok(signature) = Signature::parse(data) else { return false };
+    assert_eq!(signature.encode().as_deref(), Ok(data), "a signature has one spelling");
+    true
+}
+
+/// TPMT_PUBLIC.
+pub fn public_area(data: &[u8]) -> bool {
+    let Ok(area) = PublicArea::parse(data) else { return false };
+    assert_eq!(area.encode(), data, "a public area has one spelling");
+    area.name(&Fold);
+    true
+}
+
+/// A command as the TPM sees it.
+pub fn tpm_command(data: &[u8]) -> bool {
+    command::check(data).is_ok()
+}
+
+/// A response: the first byte says to which command (0x01xx), the rest is the response.
+pub fn tpm_response(data: &[u8]) -> bool {
+    let Some((code, response)) = data.split_first() else { return false };
+    command::check_reply(CommandCode(0x100 | u32::from(*code)), response).is_ok()
+}
+
+/// A boot log, with replay in every bank and a description of every event.
+pub fn bootlog(data: &[u8]) -> bool {
+    let Ok(log) = BootLog::parse(data) else { return false };
+    for &bank in log.banks() {
+        log.replay(bank, &Fold).expect("a bank that the log has");
+    }
+    for event in log.events() {
+        assert!(!event.describe().chars().any(char::is_control), "a description is safe to print");
+    }
+    true
+}
+
+/// A binary IMA list, replayed.
+pub fn ima_binary(data: &[u8]) -> bool {
+    replay(parse_binary(data, 0))
+}
+
+/// An ASCII IMA list, replayed; what is rebuilt must read alike in the binary spelling.
+pub fn ima_ascii(data: &[u8]) -> bool {
+    let list = parse_ascii(data, 0);
+    for (line, entry) in list.entries().map_while(Result::ok).zip(parse_binary(list.as_binary(), 0)) {
+        // Lists with wider template hashes do not read with the default width.
+        if line.template_hash.len() == HashAlg::Sha1.size() {
+            assert_eq!(entry.map(|entry| entry.body), Ok(line.body));
+        }
+    }
+    replay(list.entries())
+}
+
+fn replay<'a>(entries: impl Iterator<Item = Result<Entry<'a>, ImaError>>) -> bool {
+    let mut replay = Replay::new(HashAlg::Sha256);
+    let mut last = 0;
+    let mut failed = false;
+    for entry in entries {
+        assert!(!failed, "nothing follows an error");
+        match entry {
+            Ok(entry) => {
+                assert!(last <= entry.offset && entry.offset < entry.end_offset, "entries are in order");
+                last = entry.end_offset;
+                replay.push(&entry, &Fold);
+            }
+            Err(_) => failed = true,
+        }
+    }
+    !failed
+}
+
+/// An IMA policy, with its coverage.
+pub fn ima_policy(data: &[u8]) -> bool {
+    let Ok(policy) = Policy::parse(data) else { return false };
+    assert!(policy.unknown().all(|(_, word)| !word.is_empty()));
+    assert!(policy.coverage().holes.iter().all(|hole| !hole.to_string().is_empty()));
+    true
+}
+
+/// A file of reference values.
+pub fn reference_policy(data: &[u8]) -> bool {
+    ReferencePolicy::parse(data).is_ok()
+}
+
+/// What the server keeps of a boot session between rounds.
+pub fn session(data: &[u8]) -> bool {
+    Session::from_cbor(data).is_ok()
+}
+
+/// The messages of a round that the agent reads.
+pub fn challenge(data: &[u8]) -> bool {
+    message::<Challenge>(data)
+        | message::<ChallengeRequest>(data)
+        | message::<Receipt>(data)
+        | message::<SignedReceipt>(data)
+        | message::<RecordHeader>(data)
+        | message::<Refusal>(data)
+}
+
+/// The messages of a round that the server reads.
+pub fn evidence(data: &[u8]) -> bool {
+    message::<Evidence>(data) | message::<KeyLost>(data)
+}
+
+/// The messages of first contact.
+pub fn enrol(data: &[u8]) -> bool {
+    message::<EnrolRequest>(data)
+        | message::<CredentialChallenge>(data)
+        | message::<ActivateRequest>(data)
+        | message::<ActivateResponse>(data)
+}
+
+/// An enrolment token, as text or as the message inside.
+pub fn token(data: &[u8]) -> bool {
+    let text = str::from_utf8(data).is_ok_and(|text| EnrolmentToken::from_text(text).is_ok());
+    text | message::<EnrolmentToken>(data)
+}
+
+fn message<M: Message>(data: &[u8]) -> bool {
+    let Ok(message) = M::from_cbor(data) else { return false };
+    assert_eq!(message.to_cbor(), data, "a message has one spelling");
+    true
+}
+
+/// A cheap stand-in for a hash function: parsers are under test here, not cryptography.
+struct Fold;
+
+impl Hasher for Fold {
+    fn hash(&self, alg: HashAlg, parts: &[&[u8]]) -> Digest {
+        let sum = parts.iter().flat_map(|part| part.iter().step_by(7)).fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        Digest::new(alg, &vec![sum; alg.size()]).expect("as many bytes as the algorithm has")
+    }
+}
