@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache::{Cache, Step, hex, tree_bytes};
+use crate::cache::{Cache, Step, tree_bytes};
 use crate::tool;
 
 /// The guest's Debian release.
@@ -241,12 +241,6 @@ fn esp(uki: &Path, image: &Path) -> Result<()> {
 pub(crate) fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
     let mut copy = tool::command("cp");
     tool::run(copy.args(["--sparse=always", "--reflink=auto"]).arg(from).arg(to), LOCAL).map(drop)
-}
-
-/// SHA-256 of a file in lower-case hexadecimal, as IMA would measure it.
-pub(crate) fn file_sha256(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(hex(&avouch_crypto::sha256(&[&bytes])))
 }
 
 pub(crate) fn path_bytes(path: &Path) -> &[u8] {

@@ -18,9 +18,11 @@
 mod build;
 mod cache;
 mod channel;
+pub mod checks;
 mod chip;
 mod job;
 mod machine;
+mod observe;
 pub mod packages;
 mod tool;
 
@@ -38,6 +40,7 @@ pub use channel::{Answer, Ready};
 pub use chip::Chip;
 pub use job::Job;
 pub use machine::{Accelerator, Machine, Node, PowerOn};
+pub use observe::{BOOT_PCRS, Observation};
 
 /// Everything that machines are made from, prepared once and kept under `target/lab`.
 #[derive(Debug)]
@@ -72,8 +75,7 @@ impl Lab {
         let initrd = build::initrd(&cache, &root, source, progress)?;
         let tpms = chip::manufacture(&cache, progress)?;
         let uki = make_uki(&cache, &boot, &initrd, build::COMMAND_LINE, true, progress)?;
-        let variables = boot.file("vars-secure.fd");
-        let shelf = Shelf { boot: boot.clone(), tpms, logs: dir.join("logs"), variables };
+        let shelf = Shelf { boot: boot.clone(), tpms, logs: dir.join("logs") };
         Ok(Self { cache, boot, root, initrd, uki, shelf })
     }
 

@@ -48,8 +48,6 @@ pub(crate) struct Shelf {
     pub(crate) boot: Boot,
     pub(crate) tpms: PathBuf,
     pub(crate) logs: PathBuf,
-    /// The variable store that a new node's flash starts with under Secure Boot.
-    pub(crate) variables: PathBuf,
 }
 
 /// A node's hardware: TPM, flash and disk. All three keep what was written until it is dropped.
@@ -93,7 +91,7 @@ impl Node {
     }
 
     fn fresh_flash(&self) -> Result<()> {
-        fs::copy(&self.shelf.variables, self.file("vars-secure.fd"))?;
+        fs::copy(self.shelf.boot.file("vars-secure.fd"), self.file("vars-secure.fd"))?;
         fs::copy(self.shelf.boot.file("vars.fd"), self.file("vars.fd"))?;
         Ok(())
     }
