@@ -1,1 +1,44 @@
-//! avouch-testkit
+//! A machine, a server and an operator for tests and measurements: everything real but the machine's kernel.
+//!
+//! | type | what it is |
+//! | --- | --- |
+//! | [`Factory`], [`Swtpm`] | software TPMs with EK certificates of one local CA; a copy per test |
+//! | [`Machine`] | a software TPM and a folder laid out like securityfs; boots, measures, loses power |
+//! | [`Site`] | `avouch-server` in this process, over HTTPS on 127.0.0.1, with a clock in the test's hands |
+//! | [`Node`] | a machine that is enrolled at a site; asks, answers and posts bytes one step at a time |
+//! | [`Scene`] | all of these: a recorded Debian machine, enrolled, under a policy that approves what it recorded |
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! use avouch_testkit::{Node, Posted, Scene};
+//! let Some(scene) = Scene::open()? else { return Ok(()) };          // says `skipped:` without swtpm
+//! let mut evidence = scene.node.evidence(&scene.machine)?;          // challenge, quote, logs
+//! let bytes = Node::encode(&evidence);
+//! let bystander = scene.site.copy()?;                               // the same server at the same instant
+//! evidence.quote_signature[20] ^= 1;
+//! let altered = scene.node.at(&bystander)?.post(&Node::encode(&evidence))?;
+//! let unaltered = scene.node.post(&bytes)?;                         // its twin, judged from the same state
+//! # let _ : (Posted, Posted) = (altered, unaltered); Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+
+mod clock;
+mod ima;
+mod keys;
+mod machine;
+mod node;
+mod raw;
+mod replay;
+mod scene;
+mod site;
+mod swtpm;
+
+pub use clock::HandClock;
+pub use ima::{Measurement, boot_aggregate};
+pub use keys::{LooseKey, OddKeys};
+pub use machine::{Machine, node_boot_log, node_ima_list, node_ima_policy};
+pub use node::{Node, Posted};
+pub use replay::{replay, replay_boot_log, replay_ima_list};
+pub use scene::Scene;
+pub use site::{INTERVAL_SECONDS, Site, policy_for};
+pub use swtpm::{Factory, Swtpm, TPMS, skip_without_swtpm};

@@ -1,0 +1,6 @@
+//! Attacks against the real server, over HTTPS, with a real software TPM, each named by its id.
+//!
+//! Every test sends altered bytes to a copy of the server and the unaltered twin of the same bytes to the server
+//! itself, so both are judged from the same state; the twin passes.
+
+mod recorded;
