@@ -9,7 +9,7 @@ use avouch_crypto::ca::{CaCertificate, Identity};
 use avouch_crypto::tls::agent_config;
 use avouch_https::{Answer, Https};
 use avouch_protocol::{Interval, Message, Refusal};
-use avouch_server::{Admin, Clock, Config, Pipeline, Running, Server, StartError};
+use avouch_server::{Admin, Appraise, Clock, Config, Running, Server, StartError};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -88,7 +88,7 @@ impl World {
         change(&mut config);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Hands::now();
-        let running = runtime.block_on(Server::start_with(config.clone(), clock.clone(), Pipeline)).unwrap();
+        let running = runtime.block_on(Server::start(config.clone(), clock.clone())).unwrap();
         Self { clock, config, running: Some(running), runtime, _outer: outer }
     }
 
@@ -104,6 +104,12 @@ impl World {
     /// Starts it again on the same directory and clock.
     pub(crate) fn start_again(&mut self) {
         let started = Server::start(self.config.clone(), self.clock.clone());
+        self.running = Some(self.runtime.block_on(started).unwrap());
+    }
+
+    /// Starts it again with another appraiser.
+    pub(crate) fn start_with(&mut self, appraiser: impl Appraise + 'static) {
+        let started = Server::start_with(self.config.clone(), self.clock.clone(), appraiser);
         self.running = Some(self.runtime.block_on(started).unwrap());
     }
 
