@@ -115,8 +115,10 @@ impl Agent {
         let session =
             Session { state: &self.state, securityfs: &self.securityfs, lock, enrolment: &enrolment, client: &client };
         session.send_spooled()?;
+        let before = session.newest_receipt()?.is_some_and(|receipt| is_log_mismatch(&receipt));
         let receipt = session.answer_challenge(tpm)?;
-        if receipt.message().status == Status::Unverifiable && receipt.message().code == LOG_MISMATCH {
+        // A mismatch that was there a round ago is no race between the TPM and the log.
+        if is_log_mismatch(&receipt) && !before {
             tracing::warn!(seq = receipt.message().seq, "the logs did not reproduce the quote; one more look");
             return session.answer_challenge(tpm);
         }
@@ -124,9 +126,9 @@ impl Agent {
     }
 
     /// Writes down what came of an attempt, for `status`. A disk that takes nothing is told in the log only.
-    pub fn note(&self, lock: &StateLock, trouble: Option<&AgentError>, next_in: Duration) {
+    pub fn note(&self, lock: &StateLock, trouble: Option<&AgentError>, next_in: Option<Duration>) {
         let trouble = trouble.map(AgentError::trouble);
-        let outcome = Outcome { at: wall_clock(), next_in: next_in.as_secs(), trouble };
+        let outcome = Outcome { at: wall_clock(), next_in: next_in.map(|wait| wait.as_secs()), trouble };
         if let Err(error) = self.state.keep_outcome(lock, &outcome) {
             tracing::warn!("{error}; {}", error.remedy());
         }
@@ -193,8 +195,7 @@ impl Session<'_> {
 
     /// Asks for a challenge and checks it against the newest receipt.
     fn challenge(&self) -> Result<CheckedChallenge, AgentError> {
-        let newest = self.state.receipt(self.enrolment)?;
-        let newest = newest.map(|signed| VerifiedReceipt::kept(signed, self.enrolment)).transpose()?;
+        let newest = self.newest_receipt()?;
         let (last_seq, last_record) =
             newest.as_ref().map_or((0, Hash::ZERO), |newest| (newest.message().seq, newest.message().record_hash));
         let request = ChallengeRequest { v: VERSION, last_seq, last_record };
@@ -212,6 +213,11 @@ impl Session<'_> {
             }
             Err(error) => Err(self.refused_challenge(error, bytes, newest.as_ref())?),
         }
+    }
+
+    fn newest_receipt(&self) -> Result<Option<VerifiedReceipt>, AgentError> {
+        let signed = self.state.receipt(self.enrolment)?;
+        Ok(signed.map(|signed| VerifiedReceipt::kept(signed, self.enrolment)).transpose()?)
     }
 
     /// Keeps both sides of a fork; returns the error to report.
@@ -260,4 +266,8 @@ impl Session<'_> {
         self.state.settle_spool(self.lock, self.enrolment)?;
         Ok(receipt)
     }
+}
+
+fn is_log_mismatch(receipt: &VerifiedReceipt) -> bool {
+    receipt.message().status == Status::Unverifiable && receipt.message().code == LOG_MISMATCH
 }

@@ -11,9 +11,8 @@ use serde::Serialize;
 
 use crate::agent::Agent;
 use crate::cli::{Cli, Command, EnrollArgs, Exit, OnceArgs, StatusArgs};
-use crate::config::Config;
+use crate::config::{Config, TpmAddress};
 use crate::error::AgentError;
-use crate::receipt::VerifiedReceipt;
 use crate::show::LastSent;
 use crate::state::StateDir;
 use crate::status::{self, ReceiptReport, StatusReport};
@@ -50,6 +49,9 @@ pub fn execute(cli: &Cli) -> Result<Exit, AgentError> {
 }
 
 fn agent(config: &Config) -> Result<Agent, AgentError> {
+    if let TpmAddress::Software(socket) = &config.tpm {
+        tracing::warn!("software TPM at {socket}: its keys are files, good for evaluation only");
+    }
     Ok(Agent::new(StateDir::open(&config.state_dir)?, Securityfs::at(&config.securityfs)))
 }
 
@@ -73,9 +75,9 @@ fn enroll(config: &Config, args: &EnrollArgs) -> Result<Exit, AgentError> {
 fn once(config: &Config, json: bool, patience: Duration) -> Result<Exit, AgentError> {
     let mut agent = agent(config)?;
     let lock = agent.lock(patience)?;
-    let result = tpm::open(&config.tpm).map_err(AgentError::from).and_then(|mut tpm| agent.round(&lock, &mut tpm));
-    let next_in = result.as_ref().map_or(0, VerifiedReceipt::next_in);
-    agent.note(&lock, result.as_ref().err(), Duration::from_secs(next_in));
+    let result = tpm::open(&config.tpm).and_then(|mut tpm| agent.round(&lock, &mut tpm));
+    let next_in = result.as_ref().ok().map(|receipt| Duration::from_secs(receipt.next_in()));
+    agent.note(&lock, result.as_ref().err(), next_in);
     if json {
         let report = OnceReport {
             version: 1,

@@ -61,7 +61,7 @@ impl Service<'_> {
             Ok(lock) => lock,
             Err(error) => return Ok(self.failed(&error)),
         };
-        let result = tpm::open(self.address).map_err(AgentError::from).and_then(|mut tpm| {
+        let result = tpm::open(self.address).and_then(|mut tpm| {
             let result = self.agent.round(&lock, &mut tpm);
             drop(tpm);
             result
@@ -74,7 +74,7 @@ impl Service<'_> {
             Ok(receipt) => self.answered(receipt),
             Err(error) => self.failed(error),
         };
-        self.agent.note(&lock, result.as_ref().err(), wait);
+        self.agent.note(&lock, result.as_ref().err(), Some(wait));
         Ok(wait)
     }
 
@@ -94,7 +94,7 @@ impl Service<'_> {
     fn failed(&mut self, error: &AgentError) -> Duration {
         let random = u32::from_be_bytes(avouch_crypto::random());
         let wait = self.backoff.next(random).max(Duration::from_secs(error.retry_in().unwrap_or(0).min(LONGEST_WAIT)));
-        tracing::warn!(code = error.code(), next_in = wait.as_secs(), "{error}; {}", error.remedy());
+        tracing::warn!(code = error.code(), next_in = wait.as_secs(), "{error}; to do: {}", error.remedy());
         self.told(&format!("{}: {error}", error.code()));
         wait
     }

@@ -25,7 +25,7 @@ pub struct StatusReport {
     pub receipt: Option<ReceiptReport>,
     /// Evidence that was made but has no receipt yet.
     pub unreceipted: Option<UnreceiptedReport>,
-    /// Unix seconds at which the service will try again; `null` when it never tried.
+    /// Unix seconds at which the service will try again; `null` when that is not known.
     pub next_try: Option<u64>,
     /// Unix seconds of the last attempt.
     pub last_try: Option<u64>,
@@ -114,7 +114,7 @@ impl StatusReport {
             membership: enrolment.as_ref().map(membership),
             receipt: None,
             unreceipted: None,
-            next_try: outcome.as_ref().map(|outcome| outcome.at.saturating_add(outcome.next_in)),
+            next_try: outcome.as_ref().and_then(|outcome| Some(outcome.at.saturating_add(outcome.next_in?))),
             last_try: outcome.as_ref().map(|outcome| outcome.at),
             last_error: outcome.and_then(|outcome| outcome.trouble),
             chain_fork: None,

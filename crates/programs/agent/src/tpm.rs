@@ -1,8 +1,11 @@
 //! Opens the TPM that the configuration names.
 
-use avouch_tpm::{Tpm, Transport, TransportError};
+use avouch_tpm::{Tpm, Transport};
+use avouch_tpm_wire::Handle;
+use avouch_tpm_wire::command::FlushContext;
 
 use crate::config::TpmAddress;
+use crate::error::AgentError;
 
 /// A TPM behind either transport.
 pub type AnyTpm = Tpm<Box<dyn Transport + Send>>;
@@ -10,10 +13,27 @@ pub type AnyTpm = Tpm<Box<dyn Transport + Send>>;
 /// Opens it. The state lock is held by then: a software TPM serves one connection at a time.
 ///
 /// # Errors
-/// [`TransportError`].
-pub fn open(address: &TpmAddress) -> Result<AnyTpm, TransportError> {
-    if let TpmAddress::Software(socket) = address {
-        tracing::warn!("software TPM at {socket}: its keys are files, good for evaluation only");
+/// [`AgentError::TpmOpen`], [`AgentError::Tpm`].
+pub fn open(address: &TpmAddress) -> Result<AnyTpm, AgentError> {
+    let mut tpm = avouch_tpm::open(&address.to_string()).map(Tpm::new)?;
+    if let TpmAddress::Software(_) = address {
+        flush_leftovers(&mut tpm)?;
     }
-    avouch_tpm::open(&address.to_string()).map(Tpm::new)
+    Ok(tpm)
+}
+
+/// Flushes objects and sessions that a killed process left in a TPM without a resource manager; three of them fill it.
+///
+/// Only for a connection that is the TPM's only one. The kernel's resource manager does this itself, at close.
+///
+/// # Errors
+/// [`AgentError::Tpm`].
+pub fn flush_leftovers<T: Transport>(tpm: &mut Tpm<T>) -> Result<(), AgentError> {
+    for first in [Handle::FIRST_TRANSIENT, Handle::FIRST_LOADED_SESSION] {
+        for flush_handle in tpm.handles(first)? {
+            tracing::debug!(%flush_handle, "flushing what an earlier process left in the TPM");
+            tpm.execute(&FlushContext { flush_handle }, &[])?;
+        }
+    }
+    Ok(())
 }

@@ -66,8 +66,8 @@ pub enum HttpError {
         /// What TLS says.
         reason: String,
     },
-    /// The server refused the request and said why.
-    #[error("{} ({}); {}", .0.what, .0.code, .0.remedy)]
+    /// The server refused the request and said why, and what to do.
+    #[error("{} ({})", .0.what, .0.code)]
     Refused(Refusal),
     /// An answer that is none of the protocol's messages.
     #[error("{origin} answered {path} with status {status} and bytes that are not the expected message: {error}")]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Outcome {
     /// Unix seconds of this machine's wall clock when the attempt ended.
     pub at: u64,
-    /// Seconds from then until the next attempt of the service.
-    pub next_in: u64,
+    /// Seconds from then until the next attempt; `null` when this attempt does not know of one.
+    pub next_in: Option<u64>,
     /// What went wrong; `null` when the server gave a receipt.
     pub trouble: Option<Trouble>,
 }

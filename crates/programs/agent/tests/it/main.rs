@@ -2,6 +2,9 @@
 
 mod challenge;
 mod command;
+#[path = "../../../avouch/tests/it/command_docs.rs"]
+mod command_docs;
+mod generated;
 mod https;
 mod receipt;
 mod state;
