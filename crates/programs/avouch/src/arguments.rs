@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Args, Debug)]
 pub(crate) struct Global {
     /// Configuration file. Without it, /etc/avouch/avouch.toml is read when it exists, and defaults hold otherwise.
-    #[arg(long, global = true, value_name = "FILE", env = "AVOUCH_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "AVOUCH_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// URL of the server that operator commands speak to. Default: the `origin` of the configuration.
     #[arg(long, global = true, value_name = "URL")]
