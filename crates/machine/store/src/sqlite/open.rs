@@ -90,3 +90,27 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         Err(error) => Err(io("cannot make", error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_sync_each_commit_and_readers_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("avouch.db");
+        let writer = for_writing(&path, Options::default()).unwrap();
+        let number = |connection: &Connection, name| -> i64 {
+            connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+        };
+        // 2 is FULL: the log is synced before a commit returns (SQLite documentation, "PRAGMA synchronous").
+        assert_eq!(number(&writer, "synchronous"), 2);
+        assert_eq!(number(&writer, "foreign_keys"), 1);
+        assert_eq!(number(&writer, "trusted_schema"), 0);
+        let mode: String = writer.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        let reader = for_reading(&path).unwrap();
+        assert!(reader.execute_batch("DELETE FROM clusters").is_err());
+        assert_eq!(number(&reader, "trusted_schema"), 0);
+    }
+}

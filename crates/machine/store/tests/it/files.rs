@@ -142,3 +142,23 @@ fn store_whose_last_owner_is_a_callback_shuts_down() {
     go.send(()).unwrap();
     receiver.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
 }
+
+#[test]
+fn answer_comes_after_the_commit_is_visible_to_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("avouch.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let (sender, seen) = mpsc::channel();
+    for round in 0..100_u32 {
+        let (sender, path) = (sender.clone(), path.clone());
+        let done = Box::new(move |_| {
+            let other = Connection::open(&path).unwrap();
+            let sql = "SELECT count(*) FROM round_secrets WHERE cluster = 'fleet' AND round = ?1";
+            let rows: u32 = other.query_row(sql, [round], |row| row.get(0)).unwrap();
+            sender.send(rows).unwrap();
+        });
+        store.submit(&cluster(), START, Change::RoundSecret { round: round.into(), secret: [1; 32] }, done);
+    }
+    drop((store, sender));
+    assert_eq!(seen.iter().collect::<Vec<_>>(), [1; 100]);
+}
