@@ -11,7 +11,7 @@ use crate::finding::{Finding, Findings};
 use crate::policy::Policy;
 use crate::quote::AuthenticQuote;
 use crate::replay::{ReplayedLogs, Unproven};
-use crate::session::{Proven, Session};
+use crate::session::{ImaProof, Proven, Session};
 use crate::verdict::{SessionFacts, Verdict};
 
 /// What the caller knows beside the evidence.
@@ -56,6 +56,8 @@ impl Appraisal {
     }
 
     /// The agent says that its key no longer loads. That is believed to the node's own harm only: the pass ends.
+    ///
+    /// The caller has checked that the notice names the open challenge and came over the node's own client key.
     pub fn key_lost(
         notice: &KeyLost,
         challenge: &Challenge,
@@ -120,16 +122,22 @@ fn judge_logs(
     let mut all = judgement.lasting.clone();
     all.append(&judgement.momentary);
     verdict.conclude(&all, &judged);
-    let proven = (!matches!(policy, Policies::Changed)).then(|| Proven {
-        policy_ref: quote.challenge.policy_ref,
-        bank: quote.selection.bank,
-        mask: quote.selection.mask,
-        boot: logs.boot.proof.clone(),
-        ima: proof,
-        findings: judgement.lasting.carried(Session::MAX_FINDINGS),
-    });
+    // What was not judged does not count as proven: the next challenge asks for it again.
+    let judged = !matches!(policy, Policies::Changed);
+    let proven = judged.then(|| proven(logs, proof, &judgement.lasting));
     let session = Session { clock: quote.clock, firmware: quote.firmware, proven };
     Appraisal { verdict, session: Some(session) }
+}
+
+fn proven(logs: &ReplayedLogs<'_>, ima: ImaProof, lasting: &Findings) -> Proven {
+    Proven {
+        policy_ref: logs.quote.challenge.policy_ref,
+        bank: logs.quote.selection.bank,
+        mask: logs.quote.selection.mask,
+        boot: logs.boot.proof.clone(),
+        ima,
+        findings: lasting.carried(Session::MAX_FINDINGS),
+    }
 }
 
 /// Findings by how long they hold.

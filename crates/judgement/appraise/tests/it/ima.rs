@@ -89,6 +89,24 @@ fn a_digest_of_another_algorithm_is_never_taken_for_sha256() {
 }
 
 #[test]
+fn an_early_file_or_a_buffer_is_known_by_sha256_only() {
+    comes_to(Status::Fail, &["IMA_POLICY_NOT_FIRST", "IMA_DIGEST_ALGORITHM"], |machine| {
+        machine.ima[2] = raw("ima-ng", "sm3", &content("/init"), b"/init", None, [1; 20]);
+    });
+    comes_to(Status::Fail, &["IMA_UNKNOWN_BUFFER"], |machine| {
+        let digest = avouch_crypto::sha256(&[b"6.1.0"]);
+        machine.ima.push(raw("ima-buf", "sm3", &digest, b"kernel_version", Some(b"6.1.0"), [1; 20]));
+    });
+}
+
+#[test]
+fn an_fs_verity_digest_is_never_taken_for_the_content() {
+    let entry = |alg| raw("ima-ngv2", alg, &content("/usr/bin/ls"), b"/usr/bin/ls", None, [1; 20]);
+    comes_to(Status::Pass, &[], |machine| machine.ima.push(entry("ima:sha256")));
+    comes_to(Status::Fail, &["IMA_UNKNOWN_DIGEST"], |machine| machine.ima.push(entry("verity:sha256")));
+}
+
+#[test]
 fn i25_an_unknown_template_is_unverifiable() {
     comes_to(Status::Unverifiable, &["IMA_TEMPLATE"], |machine| {
         machine.ima.push(raw("my-template", "sha256", &content("/usr/bin/ls"), b"/usr/bin/ls", None, [1; 20]));

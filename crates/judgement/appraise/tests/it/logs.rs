@@ -213,12 +213,13 @@ fn a_round_without_new_entries_passes_on_the_empty_prefix() {
 fn everything_may_be_sent_again_within_a_session() {
     let (mut machine, policy, session) = proven();
     machine.ima.push(file("/tmp/evil"));
+    let session = machine.judged(&policy, Some(&session)).session.unwrap();
     let mut round = machine.round(Some(&policy), Some(&session));
     let segment = round.evidence.ima.as_mut().unwrap();
     (segment.from_count, segment.bytes) = (0, machine.ima.concat().into());
     round.evidence.boot_log = Some(machine.boot_log.clone().into());
     let appraisal = machine.appraise(&round, Some(&policy), Some(&session));
-    assert_eq!(codes(&appraisal), ["IMA_UNKNOWN_DIGEST"]);
+    assert_eq!(codes(&appraisal), ["IMA_UNKNOWN_DIGEST"], "judged once, when it was first proven");
     assert_eq!(appraisal.session.unwrap().offsets(&policy.reference()).ima_count, 8);
 }
 
@@ -235,4 +236,23 @@ fn both_spellings_of_a_list_prove_the_same() {
     assert_eq!(binary.verdict.status, Status::Pass);
     assert_eq!(binary.verdict, ascii.verdict);
     assert_eq!(binary.session, ascii.session);
+}
+
+#[test]
+fn another_history_than_the_proven_one_is_no_match() {
+    let (mut machine, policy, session) = proven();
+    // PCR 10 only grows within a boot session, so no TPM signs this; were one to, the proof stands.
+    machine.ima.swap(5, 6);
+    let mut round = machine.round(Some(&policy), Some(&session));
+    let again = |machine: &Machine, round: &mut Round| {
+        let segment = round.evidence.ima.as_mut().unwrap();
+        (segment.from_count, segment.bytes) = (0, machine.ima.concat().into());
+    };
+    again(&machine, &mut round);
+    let appraisal = machine.appraise(&round, Some(&policy), Some(&session));
+    assert_eq!(codes(&appraisal), ["LOG_MISMATCH"]);
+    machine.ima.swap(5, 6);
+    let mut round = machine.round(Some(&policy), Some(&session));
+    again(&machine, &mut round);
+    assert_eq!(machine.appraise(&round, Some(&policy), Some(&session)).verdict.status, Status::Pass);
 }

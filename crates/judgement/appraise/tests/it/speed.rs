@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods)] // It measures time; nothing here is judged by it.
 //! A gross bound on cost: an accidental quadratic or a policy copied per round shows here. Real numbers are bench's.
 
 use std::time::{Duration, Instant};
