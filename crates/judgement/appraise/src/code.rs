@@ -111,6 +111,11 @@ codes! {
         "After a power cut the TPM marks its clock unsafe until the stored value is passed again (TPM 2.0 Part 1, 36.3).",
         "The machine lost power without an orderly TPM shutdown.",
         "Look for a power cut or a hard reset at that time.";
+    /// A new boot session began at an earlier clock than the last one had reached.
+    ShutdownNotOrderly = "SHUTDOWN_NOT_ORDERLY": Session None Note,
+        "An orderly shutdown saves the TPM's clock; without one the clock begins again at the last value that was saved (TPM 2.0 Part 1, 36.3).",
+        "The machine lost power without an orderly TPM shutdown. An earlier state of the TPM that was restored, and then reset, would look alike.",
+        "Look for a power cut or a hard reset at that time; on a virtual machine, for a restored snapshot.";
     /// The first round of a boot session came without TPM2_GetTime.
     TimeMissing = "TIME_MISSING": Session Unverifiable High,
         "The first round of a boot session owes an attested TPM time.",

@@ -192,6 +192,11 @@ fn note_session(quote: &AuthenticQuote, previous: Option<&Session>, findings: &m
         Some(last) => {
             let evidence = format!("resetCount went from {} to {}", last.reset_count, now.reset_count);
             note(FindingCode::BootSessionNew, evidence);
+            if now.clock < last.clock {
+                let evidence =
+                    format!("clock was {} ms in the earlier session and is {} ms now", last.clock, now.clock);
+                note(FindingCode::ShutdownNotOrderly, evidence);
+            }
         }
         None => note(FindingCode::BootSessionNew, format!("first evidence, at resetCount {}", now.reset_count)),
     }

@@ -119,6 +119,9 @@ pub struct CoverageItem {
 pub struct Node {
     /// The text of this line.
     pub text: String,
+    /// What the line says good or bad of; absent where it only explains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ClaimResult>,
     /// What stands below.
     pub children: Vec<Node>,
 }
@@ -192,17 +195,13 @@ impl Verdict {
     pub fn tree(&self) -> Node {
         let code = if self.code.is_empty() { String::new() } else { format!(" ({})", self.code) };
         let mut children: Vec<Node> = self.claims.iter().map(Claim::tree).collect();
-        children.push(Node {
-            text: "coverage".into(),
-            children: [("covered", &self.coverage.covered), ("not covered", &self.coverage.holes)]
-                .into_iter()
-                .map(|(text, items)| Node {
-                    text: text.into(),
-                    children: items.iter().map(|item| Node::leaf(format!("{}: {}", item.code, item.what))).collect(),
-                })
-                .collect(),
+        let lists = [("covered", &self.coverage.covered), ("not covered", &self.coverage.holes)];
+        let lists = lists.into_iter().filter(|(_, items)| !items.is_empty()).map(|(text, items)| {
+            let items = items.iter().map(|item| Node::leaf(format!("{}: {}", item.code, item.what)));
+            Node { children: items.collect(), ..Node::leaf(text.into()) }
         });
-        Node { text: format!("{}{code}", self.status.word()), children }
+        children.push(Node { children: lists.collect(), ..Node::leaf("coverage".into()) });
+        Node { children, ..Node::leaf(format!("{}{code}", self.status.word())) }
     }
 }
 
@@ -233,7 +232,8 @@ impl Claim {
         if self.omitted > 0 {
             children.push(Node::leaf(format!("{} more findings are counted and not listed", self.omitted)));
         }
-        Node { text: format!("{}: {} - {}", self.name.as_str(), self.result.word(), self.statement), children }
+        let text = format!("{}: {} - {}", self.name.as_str(), self.result.word(), self.statement);
+        Node { text, result: Some(self.result), children }
     }
 }
 
@@ -244,10 +244,14 @@ fn finding_tree(finding: &Finding) -> Node {
         ("means", &finding.implication),
         ("do", &finding.remedy),
     ];
-    Node {
-        text: finding.code.as_str().into(),
-        children: lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect(),
-    }
+    let result = match finding.effect {
+        Effect::Fail => Some(ClaimResult::Fail),
+        Effect::Unverifiable => Some(ClaimResult::Unverifiable),
+        Effect::None => None,
+    };
+    let children = lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect();
+    Node { text: finding.code.as_str().into(), result, children }
+}
 }
 
 impl ClaimResult {
@@ -270,7 +274,7 @@ impl CoverageItem {
 
 impl Node {
     fn leaf(text: String) -> Self {
-        Self { text, children: Vec::new() }
+        Self { text, result: None, children: Vec::new() }
     }
 }
 

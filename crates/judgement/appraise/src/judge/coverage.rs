@@ -85,8 +85,9 @@ fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {
         );
         hole(coverage, "VIOLATIONS_TOLERATED", what);
     }
-    let loaded = policy.ima_policies.iter().filter(|approved| judged.loaded.contains(&approved.digest));
-    for approved in loaded {
+    let loaded: Vec<_> =
+        policy.ima_policies.iter().filter(|approved| judged.loaded.contains(&approved.digest)).collect();
+    for approved in &loaded {
         let hooks: Vec<String> = approved
             .coverage
             .hooks
@@ -95,15 +96,18 @@ fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {
             .map(|hook| hook.hook.to_string())
             .collect();
         covered(coverage, "IMA_POLICY", format!("{} measures {}", approved.path, hooks.join(", ")));
-        for gap in &approved.coverage.holes {
+        for gap in approved.coverage.holes.iter().filter(|gap| **gap != Hole::InterpreterInput) {
             hole(coverage, gap_code(gap), gap.to_string());
         }
     }
-    hole(
-        coverage,
-        "INTERPRETERS",
-        "what an allowed interpreter takes from its arguments, standard input or the network is not measured",
-    );
+    // Told once: every machine has this hole, an IMA policy only makes it wider.
+    let scripts = loaded.iter().any(|approved| approved.coverage.holes.contains(&Hole::InterpreterInput));
+    let interpreters = if scripts {
+        "what an allowed interpreter takes from scripts, its arguments, standard input or the network is not measured"
+    } else {
+        "what an allowed interpreter takes from its arguments, standard input or the network is not measured"
+    };
+    hole(coverage, "INTERPRETERS", interpreters);
     hole(
         coverage,
         "MEMORY",
@@ -116,7 +120,6 @@ fn gap_code(gap: &Hole) -> &'static str {
         Hole::NotMeasured { .. } => "IMA_HOOK_NOT_MEASURED",
         Hole::Narrowed { .. } => "IMA_HOOK_NARROWED",
         Hole::FileSystem { .. } => "IMA_FILE_SYSTEM_EXCLUDED",
-        Hole::InterpreterInput => "IMA_INTERPRETER_INPUT",
         _ => "IMA_EXCLUDED",
     }
 }

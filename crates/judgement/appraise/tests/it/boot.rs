@@ -137,3 +137,23 @@ fn c1_an_honest_reboot_passes_with_a_note() {
     let notes: Vec<_> = appraisal.verdict.findings().map(|finding| finding.code.as_str()).collect();
     assert_eq!(notes, ["BOOT_SESSION_NEW", "CLOCK_UNSAFE"]);
 }
+
+#[test]
+fn a_new_session_whose_clock_fell_back_is_told_as_a_shutdown_that_was_not_orderly() {
+    let mut machine = Machine::new();
+    let policy = machine.policy();
+    machine.clock.clock = 168_107;
+    let session = machine.judged(&policy, None).session.unwrap();
+    assert_eq!(session.clock().clock, 169_107);
+    // A round of the model takes a second.
+    for (clock, told) in [(155_986, true), (169_106, true), (169_107, false), (180_000, false)] {
+        machine.reboot();
+        machine.clock.clock = clock - 1_000;
+        let appraisal = machine.judged(&policy, Some(&session));
+        assert_eq!((appraisal.verdict.status, codes(&appraisal)), (Status::Pass, vec![]), "clock {clock}");
+        let found = appraisal.verdict.findings().find(|finding| finding.code.as_str() == "SHUTDOWN_NOT_ORDERLY");
+        let evidence = found.map(|finding| (finding.claim.as_str(), finding.evidence.clone()));
+        let wanted = format!("clock was 169107 ms in the earlier session and is {clock} ms now");
+        assert_eq!(evidence, told.then_some(("session", wanted)));
+    }
+}

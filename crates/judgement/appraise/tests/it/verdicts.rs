@@ -25,6 +25,17 @@ fn a_pass_says_what_it_is_worth() {
 }
 
 #[test]
+fn the_hole_of_interpreters_is_told_once_and_names_scripts_when_they_are_not_measured() {
+    let mut machine = Machine::new();
+    let policy = machine.policy();
+    let verdict = machine.judged(&policy, None).verdict;
+    let told: Vec<_> = verdict.coverage.holes.iter().filter(|hole| hole.what.contains("interpreter")).collect();
+    let [hole] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(hole.code, "INTERPRETERS");
+    assert!(hole.what.contains("scripts"), "{}", hole.what);
+}
+
+#[test]
 fn freshness_is_asserted_by_a_checkpoint_when_there_is_one() {
     let mut machine = Machine::new();
     let mut round = machine.round(None, None);
