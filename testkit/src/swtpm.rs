@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -82,16 +83,7 @@ impl Factory {
     /// When there is no such TPM or swtpm does not come up.
     pub fn start(&self, which: usize) -> Result<Swtpm> {
         ensure!(which < TPMS, "there are {TPMS} TPMs, number {which} is not one of them");
-        // Socket paths end at 107 bytes, and AppArmor profiles of swtpm allow /tmp.
-        let folder = tempfile::Builder::new().prefix("avouch-").tempdir_in("/tmp")?;
-        let state = folder.path().join("state");
-        fs::create_dir(&state)?;
-        for file in fs::read_dir(self.state(which))? {
-            let file = file?;
-            fs::copy(file.path(), state.join(file.file_name()))?;
-        }
-        let process = Process::start(folder.path(), StartupType::Clear)?;
-        Ok(Swtpm { process, folder, starts: 1 })
+        Swtpm::on_copy_of(&self.state(which), StartupType::Clear)
     }
 
     fn state(&self, which: usize) -> PathBuf {
@@ -171,6 +163,22 @@ fn manufacture_one(work: &Path, state: &Path) -> Result<()> {
 // === impl Swtpm ===
 
 impl Swtpm {
+    /// A software TPM on a copy of the state in this folder.
+    pub(crate) fn on_copy_of(stored: &Path, startup: StartupType) -> Result<Self> {
+        // Socket paths end at 107 bytes, and AppArmor profiles of swtpm allow /tmp.
+        let folder = tempfile::Builder::new().prefix("avouch-").tempdir_in("/tmp")?;
+        let state = folder.path().join("state");
+        fs::create_dir(&state)?;
+        copy_state(stored, &state)?;
+        let process = Process::start(folder.path(), startup)?;
+        Ok(Self { process, folder, starts: 1 })
+    }
+
+    /// Copies what the TPM has stored so far, as a snapshot of a virtual machine's disk has it.
+    pub(crate) fn copy_stored(&self, to: &Path) -> Result<()> {
+        copy_state(&self.folder.path().join("state"), to)
+    }
+
     /// How a transport names this TPM: `unix:PATH`.
     pub fn transport(&self) -> String {
         format!("unix:{}", socket(self.folder.path()).display())
@@ -210,6 +218,13 @@ impl Swtpm {
     }
 }
 
+/// The permanent state alone: volatile state and the lock belong to a running process.
+fn copy_state(from: &Path, to: &Path) -> Result<()> {
+    const STORED: &str = "tpm2-00.permall";
+    fs::copy(from.join(STORED), to.join(STORED)).context("cannot copy the TPM's state")?;
+    Ok(())
+}
+
 fn socket(folder: &Path) -> PathBuf {
     folder.join("tpm.sock")
 }
@@ -240,7 +255,8 @@ impl Process {
             .context("cannot start swtpm")?;
         let mut process = Self(child);
         let start = Instant::now();
-        while !path.exists() {
+        // The file is there a moment before swtpm listens on it.
+        while UnixStream::connect(&path).is_err() {
             if let Some(status) = process.0.try_wait()? {
                 bail!(
                     "swtpm ended with {status}: {}",

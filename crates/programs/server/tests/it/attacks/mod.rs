@@ -3,4 +3,13 @@
 //! Every test sends altered bytes to a copy of the server and the unaltered twin of the same bytes to the server
 //! itself, so both are judged from the same state; the twin passes.
 
+mod harness;
+mod quote_enrolment;
+mod quote_freshness;
+mod quote_logs;
+mod quote_selection;
+mod quote_signature;
+mod quote_takeover;
 mod recorded;
+mod service;
+mod service_names;
