@@ -3,12 +3,16 @@
 use anyhow::Result;
 use avouch_crypto::sha256;
 use avouch_tpm::{AkBlob, Attested, Tpm, Transport};
-use avouch_tpm_wire::command::{Create, CreatePrimary, FlushContext, GetTime, Load, Quote};
+use avouch_tpm_wire::command::{
+    ActivateCredential, Certify, Create, CreatePrimary, FlushContext, GetTime, Load, PolicySecret, Quote,
+    StartAuthSession,
+};
 use avouch_tpm_wire::{
-    Authorization, Handle, PublicArea, Scheme, SelectionList, SensitiveCreate, SizedPublic, response, sized, templates,
+    Authorization, Handle, HashAlg, PublicArea, Scheme, SelectionList, SensitiveCreate, SessionType, SizedPublic,
+    Symmetric, response, sized, templates,
 };
 
-use crate::raw::{HashCommand, ST_HASHCHECK, SignCommand};
+use crate::raw::{ClockSet, HashCommand, ST_HASHCHECK, SignCommand};
 
 /// A loaded key; flushed by [`OddKeys::flush`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,25 @@ pub trait OddKeys {
     /// # Errors
     /// When the TPM refuses.
     fn sign_restricted(&mut self, key: &LooseKey, bytes: &[u8]) -> Result<Attested>;
+
+    /// TPM2_ActivateCredential for a key that is loaded already: TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET give the
+    /// secret.
+    ///
+    /// # Errors
+    /// When the TPM refuses.
+    fn activate_loose(&mut self, key: &LooseKey, id_object: &[u8], encrypted_secret: &[u8]) -> Result<Vec<u8>>;
+
+    /// TPM2_Certify of another loaded key.
+    ///
+    /// # Errors
+    /// When the TPM refuses.
+    fn certify_loose(&mut self, key: &LooseKey, of: Handle, qualifying: &[u8]) -> Result<Attested>;
+
+    /// TPM2_ClockSet: the clock goes on from these milliseconds, which must lie ahead of it.
+    ///
+    /// # Errors
+    /// When the TPM refuses.
+    fn set_clock(&mut self, clock: u64) -> Result<()>;
 
     /// Removes a loaded key.
     ///
@@ -151,6 +174,54 @@ impl<T: Transport> OddKeys for Tpm<T> {
     fn sign_restricted(&mut self, key: &LooseKey, bytes: &[u8]) -> Result<Attested> {
         let hashed = self.execute(&HashCommand { data: bytes }, &[])?.read::<crate::raw::Hashed>()?;
         sign(self, key, bytes, &hashed.digest, &hashed.ticket)
+    }
+
+    fn activate_loose(&mut self, key: &LooseKey, id_object: &[u8], encrypted_secret: &[u8]) -> Result<Vec<u8>> {
+        let ek = self.create_loose_primary(templates::EK_RSA2048_L1)?;
+        let start = StartAuthSession {
+            tpm_key: Handle::NULL,
+            bind: Handle::NULL,
+            nonce_caller: &avouch_crypto::random::<32>(),
+            encrypted_salt: &[],
+            session_type: SessionType::Policy,
+            symmetric: Symmetric::Null,
+            auth_hash: HashAlg::Sha256,
+        };
+        let session = self.execute(&start, &[])?.read::<response::StartAuthSession<'_>>()?.session_handle;
+        let policy = PolicySecret {
+            auth_handle: Handle::ENDORSEMENT,
+            policy_session: session,
+            nonce_tpm: &[],
+            cp_hash_a: &[],
+            policy_ref: &[],
+            expiration: 0,
+        };
+        self.execute(&policy, &[Authorization::EMPTY])?;
+        let activate = ActivateCredential {
+            activate_handle: key.handle,
+            key_handle: ek.handle,
+            credential_blob: avouch_tpm_wire::unsized_of(id_object)?,
+            secret: avouch_tpm_wire::unsized_of(encrypted_secret)?,
+        };
+        let answer = self.execute(&activate, &[Authorization::EMPTY, Authorization::policy(session)]);
+        self.flush(ek.handle)?;
+        // The session goes with its use.
+        Ok(answer?.read::<response::ActivateCredential<'_>>()?.cert_info.to_vec())
+    }
+
+    fn certify_loose(&mut self, key: &LooseKey, of: Handle, qualifying: &[u8]) -> Result<Attested> {
+        let certify = Certify {
+            object_handle: of,
+            sign_handle: key.handle,
+            qualifying_data: qualifying,
+            in_scheme: Scheme::Null,
+        };
+        attested(&self.execute(&certify, &[Authorization::EMPTY; 2])?.read()?)
+    }
+
+    fn set_clock(&mut self, clock: u64) -> Result<()> {
+        self.execute(&ClockSet { clock }, &[Authorization::EMPTY])?.read::<response::Empty>()?;
+        Ok(())
     }
 
     fn flush(&mut self, handle: Handle) -> Result<()> {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Factory`], [`Swtpm`] | software TPMs with EK certificates of one local CA; a copy per test |
 //! | [`Machine`] | a software TPM and a folder laid out like securityfs; boots, measures, loses power |
+//! | [`Snapshot`] | an earlier state of a machine, to boot or resume beside it |
 //! | [`Site`] | `avouch-server` in this process, over HTTPS on 127.0.0.1, with a clock in the test's hands |
 //! | [`Node`] | a machine that is enrolled at a site; asks, answers and posts bytes one step at a time |
 //! | [`Scene`] | all of these: a recorded Debian machine, enrolled, under a policy that approves what it recorded |
@@ -31,6 +32,7 @@ mod raw;
 mod replay;
 mod scene;
 mod site;
+mod snapshot;
 mod swtpm;
 
 pub use clock::HandClock;
@@ -41,4 +43,5 @@ pub use node::{Node, Posted};
 pub use replay::{replay, replay_boot_log, replay_ima_list};
 pub use scene::Scene;
 pub use site::{INTERVAL_SECONDS, Site, policy_for};
+pub use snapshot::Snapshot;
 pub use swtpm::{Factory, Swtpm, TPMS, skip_without_swtpm};

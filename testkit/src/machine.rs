@@ -55,17 +55,18 @@ impl Machine {
     /// # Errors
     /// When the logs do not parse or swtpm does not come up.
     pub fn with(factory: &Factory, which: usize, boot_log: &[u8], ima_list: &[u8]) -> Result<Self> {
-        let machine = Self {
-            boot_log: boot_log.to_vec(),
-            startup: without_aggregate(ima_list)?.to_vec(),
-            swtpm: factory.start(which)?,
-            folder: tempfile::Builder::new().prefix("avouch-").tempdir()?,
-        };
-        for part in ["security/tpm0", "security/ima"] {
-            fs::create_dir_all(machine.folder.path().join(part))?;
-        }
+        let machine = Self::of(factory.start(which)?, boot_log, without_aggregate(ima_list)?)?;
         machine.measure_boot()?;
         Ok(machine)
+    }
+
+    /// A machine that has not measured anything yet.
+    pub(crate) fn of(swtpm: Swtpm, boot_log: &[u8], startup: &[u8]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("avouch-").tempdir()?;
+        for part in ["security/tpm0", "security/ima"] {
+            fs::create_dir_all(folder.path().join(part))?;
+        }
+        Ok(Self { boot_log: boot_log.to_vec(), startup: startup.to_vec(), swtpm, folder })
     }
 
     /// Orderly reboot: the TPM is told first.
@@ -194,11 +195,16 @@ impl Machine {
     }
 
     /// What firmware and kernel do after the TPM's reset.
-    fn measure_boot(&self) -> Result<()> {
+    pub(crate) fn measure_boot(&self) -> Result<()> {
         let list = [boot_aggregate(&self.boot_log)?.encode(), self.startup.clone()].concat();
         replay(&mut self.tpm()?, &self.boot_log, &list).context("cannot replay the logs into the TPM")?;
+        self.show_boot(&list)
+    }
+
+    /// Shows the boot log and this list; the TPM keeps what it knows.
+    pub(crate) fn show_boot(&self, list: &[u8]) -> Result<()> {
         fs::write(self.securityfs_path().join("tpm0/binary_bios_measurements"), &self.boot_log)?;
-        self.show_list(&list)
+        self.show_list(list)
     }
 
     fn list_path(&self) -> PathBuf {

@@ -1,7 +1,7 @@
-//! TPM2_Hash and TPM2_Sign (TPM 2.0 Part 3), which Avouch itself never sends.
+//! TPM2_Hash, TPM2_Sign and TPM2_ClockSet (TPM 2.0 Part 3), which Avouch itself never sends.
 
 use avouch_tpm_wire::command::Command;
-use avouch_tpm_wire::response::{Reply, outcome};
+use avouch_tpm_wire::response::{Empty, Reply, outcome};
 use avouch_tpm_wire::{Authorization, CommandCode, HEADER, Handle, ReplyError, Signature, Wanted, WireError, sized};
 
 const ST_NO_SESSIONS: u16 = 0x8001;
@@ -33,6 +33,12 @@ pub(crate) struct SignCommand<'a> {
 /// TPMT_SIGNATURE.
 pub(crate) struct Signed(pub(crate) Vec<u8>);
 
+/// TPM2_ClockSet with the owner's empty password: forward only.
+pub(crate) struct ClockSet {
+    /// Milliseconds.
+    pub(crate) clock: u64,
+}
+
 impl<'a> Command<'a> for HashCommand<'a> {
     const CODE: CommandCode = CommandCode(0x17D);
     const NAME: &'static str = "TPM2_Hash";
@@ -56,16 +62,29 @@ impl<'a> Command<'a> for SignCommand<'a> {
     type Reply<'r> = Signed;
 
     fn encode(&self, _: &[Authorization<'_>]) -> Result<Vec<u8>, WireError> {
-        // One empty password: handle, empty nonce, no attributes, empty authorisation value.
-        let password = [Handle::PASSWORD.0.to_be_bytes().as_slice(), &[0; 5]].concat();
         let body = [
             self.key.0.to_be_bytes().to_vec(),
-            9u32.to_be_bytes().to_vec(),
-            password,
+            empty_password(),
             sized(self.digest)?,
             ALG_NULL.to_be_bytes().to_vec(),
             self.ticket.to_vec(),
         ];
+        Ok(frame(ST_SESSIONS, Self::CODE, &body.concat()))
+    }
+
+    fn parse(_: &'a [u8]) -> Result<(Self, Vec<Authorization<'a>>), WireError> {
+        Err(one_way())
+    }
+}
+
+impl<'a> Command<'a> for ClockSet {
+    const CODE: CommandCode = CommandCode(0x128);
+    const NAME: &'static str = "TPM2_ClockSet";
+    const AUTHS: usize = 1;
+    type Reply<'r> = Empty;
+
+    fn encode(&self, _: &[Authorization<'_>]) -> Result<Vec<u8>, WireError> {
+        let body = [Handle::OWNER.0.to_be_bytes().to_vec(), empty_password(), self.clock.to_be_bytes().to_vec()];
         Ok(frame(ST_SESSIONS, Self::CODE, &body.concat()))
     }
 
@@ -107,6 +126,11 @@ impl<'r> Reply<'r> for Signed {
     fn encode(&self, _: usize) -> Result<Vec<u8>, WireError> {
         Err(one_way())
     }
+}
+
+/// An authorisation area of one empty password: its size, handle, empty nonce, no attributes, empty value.
+fn empty_password() -> Vec<u8> {
+    [9u32.to_be_bytes().as_slice(), &Handle::PASSWORD.0.to_be_bytes(), &[0; 5]].concat()
 }
 
 fn frame(tag: u16, code: CommandCode, body: &[u8]) -> Vec<u8> {
