@@ -252,7 +252,6 @@ fn finding_tree(finding: &Finding) -> Node {
     let children = lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect();
     Node { text: finding.code.as_str().into(), result, children }
 }
-}
 
 impl ClaimResult {
     /// The lower-case word used in the tree.
