@@ -93,7 +93,7 @@ fn ground_truth() -> Result<Tally> {
         Ok(()) => eprintln!("PASS {name}"),
         Err(error) => eprintln!("FAIL {name}: {error:#}"),
     });
-    Ok(Tally { passed: counts.passed, failed: counts.failed, skipped: 0 })
+    Ok(Tally { passed: counts.passed.into(), failed: counts.failed.into(), skipped: 0 })
 }
 
 /// Makes sure that every package is there.
