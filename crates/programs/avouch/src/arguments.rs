@@ -2,15 +2,40 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
-/// Runtime attestation for Linux fleets: every node keeps proving what it booted and what it runs.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  done; for `node why`: pass
+  1  `node why`: fail
+  2  error or wrong command line: standard error says what to do
+  3  `node why`: neither, such as unverifiable, stale or rejected
+
+With --json an error is one line of {code, what, remedy} on standard error.";
+
+const SERVE: &str = "\
+Run the verifier: HTTPS for agents and operators, one data directory
+
+The first start makes in the data directory, readable by its owner only: the certificate authorities of server, nodes \
+and operators; the log key, which signs receipts; the owner key, which signs enrolment tokens and should be moved \
+offline; the tenant key, from which nodes get their tags; the database; and in `operator` the credentials of the first \
+operator, which the other commands use.
+
+No node can enrol until `ek_roots` in the configuration names the certificates that vouch for its TPM.
+
+SIGTERM and SIGINT stop it: requests that have begun may end. It logs to standard error, as much as AVOUCH_LOG says: \
+error, warn, info (the default), debug or trace.";
+
+const TOKEN: &str = "\
+Make an enrolment token: one line that carries everything a node needs for first contact
+
+Who has the token can enrol a machine whose TPM the server's `ek_roots` vouch for, until it expires or is used up: keep \
+it like a password. It is made at the data directory and signed with the owner key; the server need not run. Standard \
+output holds the token alone.";
+
+/// Runtime attestation for Linux fleets: every node keeps proving what it booted and what it runs
 #[derive(Debug, Parser)]
-#[command(name = "avouch", version, about, propagate_version = true, max_term_width = 110)]
-#[command(
-    after_help = "Exit status: 0 done (for `node why`: the node passes), 1 the node fails, 2 error or bad usage, \
-                        3 the node cannot be verified or its verdict is stale."
-)]
+#[command(name = "avouch", version, about, propagate_version = true, max_term_width = 110, after_help = EXIT_STATUS)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub global: Global,
@@ -21,46 +46,48 @@ pub(crate) struct Arguments {
 /// Options that every command takes.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// Configuration file. Without it, /etc/avouch/avouch.toml is read when it exists, and defaults hold otherwise.
+    /// Configuration file [default: /etc/avouch/avouch.toml where it exists]
     #[arg(long, global = true, value_name = "FILE", env = "AVOUCH_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
-    /// URL of the server that operator commands speak to. Default: the `origin` of the configuration.
-    #[arg(long, global = true, value_name = "URL")]
+    /// URL of the server [default: the configuration's `origin`, or the address that it listens on]
+    #[arg(long, global = true, value_name = "URL", value_parser = https_url)]
     pub server: Option<String>,
-    /// Directory with operator.pem, operator.key and server-ca.pem. Default: `operator` in the data directory.
+    /// Directory with operator.pem, operator.key and server-ca.pem [default: `operator` in the data directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub credentials: Option<PathBuf>,
-    /// Print JSON for programs instead of text for people.
+    /// Print JSON for programs, errors and the log of `serve` included
     #[arg(long, global = true)]
     pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the verifier: HTTPS for agents and operators, one data directory.
+    /// Run the verifier: HTTPS for agents and operators, one data directory
+    #[command(long_about = SERVE)]
     Serve,
-    /// Let nodes join.
+    /// Let nodes join
     #[command(subcommand)]
     Enroll(Enroll),
-    /// See how nodes stand, and why.
+    /// See how nodes stand, and why
     #[command(subcommand)]
     Node(Node),
-    /// Say what is good: reference values from artefacts and from a confirmed boot.
+    /// Say what is good: reference values from artefacts and from a confirmed boot
     #[command(subcommand)]
     Policy(Policy),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Enroll {
-    /// Make an enrolment token: one line that carries everything a node needs for first contact.
+    /// Make an enrolment token: one line that carries everything a node needs for first contact
+    #[command(long_about = TOKEN)]
     Token {
-        /// How many machines may join with it.
+        /// How many machines may join with it
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         uses: u32,
-        /// How long it is valid: 30m, 24h, 7d.
+        /// How long it is valid: seconds, or 30m, 24h, 7d
         #[arg(long, default_value = "24h", value_name = "TIME", value_parser = crate::duration::parse)]
         expires: u64,
-        /// The owner key, when it was moved out of the data directory.
+        /// The owner key, when it was moved out of the data directory
         #[arg(long, value_name = "FILE")]
         owner_key: Option<PathBuf>,
     },
@@ -68,18 +95,19 @@ pub(crate) enum Enroll {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Node {
-    /// List nodes with their verdicts, worst first.
+    /// List nodes with their verdicts, worst first
     List,
-    /// Show one node: identity, boot session, verdict, coverage and last records.
+    /// Show one node: verdict, coverage, policy, boot session, identity and last records
     Show {
-        /// Label, tag or unique start of a tag.
+        /// Label, tag, or at least 4 characters of the tag that no other node shares
         node: String,
     },
-    /// Explain a verdict: claim, evidence, rule and result, every failure, and what to do.
+    /// Explain a verdict: claim, evidence, rule and result, every failure, and what to do
+    #[command(after_help = EXIT_STATUS)]
     Why {
-        /// Label, tag or unique start of a tag.
+        /// Label, tag, or at least 4 characters of the tag that no other node shares
         node: String,
-        /// A past record instead of the current verdict.
+        /// A past record instead of the current verdict; `node show` lists them
         #[arg(long, value_name = "SEQ")]
         record: Option<u64>,
     },
@@ -87,61 +115,124 @@ pub(crate) enum Node {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Compute reference values from artefacts on this machine: never from the node that they will judge.
+    /// Compute reference values from artefacts on this machine: never from the node that they will judge
     Build(Build),
-    /// Take the boot of another machine of the same build into a policy, after a person has looked at it.
+    /// Take the boot of another machine of the same build into a policy, after a person has looked at it
     Confirm(Confirm),
-    /// Send a policy to the server and let it judge nodes.
+    /// Send a policy to the server and let it judge nodes
     Apply(Apply),
-    /// List the policies that the server holds.
+    /// List the policies that the server holds
     List,
 }
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("artefacts").args(["root", "initrd", "files"]).required(true).multiple(true))]
 pub(crate) struct Build {
-    /// Name of the policy, for people.
+    /// Name of the policy, for people
     #[arg(long)]
     pub name: String,
-    /// Root file system, as a directory: every regular file in it becomes a known digest.
-    #[arg(long, value_name = "DIR")]
+    /// Root file system, a directory or a tar archive: every regular file in it becomes a known digest
+    #[arg(long, value_name = "DIR|TAR")]
     pub root: Option<PathBuf>,
-    /// Initial RAM disk (cpio, plain or compressed).
+    /// Initial RAM disk (cpio, plain or compressed); may be repeated
     #[arg(long, value_name = "FILE")]
     pub initrd: Vec<PathBuf>,
-    /// A single file that nodes run, with the path it has there: /usr/bin/tool=./build/tool.
-    #[arg(long = "file", value_name = "PATH=FILE")]
-    pub files: Vec<String>,
-    /// The IMA policy that nodes load, with its path there; without it, the one that Avouch ships.
-    #[arg(long, value_name = "PATH=FILE")]
-    pub ima_policy: Option<String>,
-    /// Where to write the policy.
+    /// A single file that nodes run, with the path it has there: /usr/bin/tool=./build/tool; may be repeated
+    #[arg(long = "file", value_name = "PATH=FILE", value_parser = placed)]
+    pub files: Vec<Placed>,
+    /// The IMA policy that nodes load, with its path there [default: the one that Avouch ships]
+    #[arg(long, value_name = "PATH=FILE", value_parser = placed)]
+    pub ima_policy: Option<Placed>,
+    /// Where to write the policy
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
 }
 
+/// A file of this machine and where nodes have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Path on the node.
+    pub on_node: String,
+    /// Path here.
+    pub here: PathBuf,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Confirm {
-    /// The policy file to complete.
+    /// The policy file to complete
     pub policy: PathBuf,
-    /// The reference machine: enrolled at the server, and not one that this policy will judge.
+    /// The reference machine: enrolled at the server, and not one that this policy will judge
     #[arg(long, value_name = "NODE")]
     pub from: String,
-    /// Confirm without asking; you have looked at the events.
+    /// Confirm without asking: you have looked at the events
     #[arg(long)]
     pub yes: bool,
-    /// Where to write the result; the policy file itself without it.
+    /// Where to write the result [default: the policy file itself]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Apply {
-    /// The policy file.
+    /// The policy file
     pub policy: PathBuf,
-    /// Node that it judges from its next round on; may be repeated.
+    /// Node that it judges from its next round on; may be repeated
     #[arg(long, value_name = "NODE", required_unless_present = "default")]
     pub node: Vec<String>,
-    /// Judge every node that has no policy of its own.
+    /// Judge every node that has no policy of its own
     #[arg(long)]
     pub default: bool,
+}
+
+fn https_url(text: &str) -> Result<String, String> {
+    match text.strip_prefix("https://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("write https://host or https://host:port".into()),
+    }
+}
+
+fn placed(text: &str) -> Result<Placed, String> {
+    match text.split_once('=') {
+        Some((on_node, here)) if on_node.starts_with('/') && !here.is_empty() => {
+            Ok(Placed { on_node: on_node.into(), here: here.into() })
+        }
+        _ => Err("write the absolute path on the node, =, and the file here".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_policy_of_nothing_is_no_command() {
+        let build = ["avouch", "policy", "build", "--name", "n", "-o", "p"];
+        assert!(Arguments::try_parse_from(build).is_err());
+        for artefact in [["--root", "d"], ["--initrd", "i"], ["--file", "/a=b"]] {
+            assert!(Arguments::try_parse_from(build.iter().chain(&artefact)).is_ok(), "{artefact:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_with_its_path_on_the_node() {
+        assert_eq!(placed("/a/b=c=d"), Ok(Placed { on_node: "/a/b".into(), here: "c=d".into() }));
+        for wrong in ["", "a", "a=b", "/a=", "/a"] {
+            assert!(placed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_by_an_https_url() {
+        assert!(https_url("https://[::1]:8443").is_ok());
+        for wrong in ["http://x", "x:8443", "https://", ""] {
+            assert!(https_url(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,24 +1,12 @@
-//! Lengths of time as people write them.
+//! Lengths of time as people write and read them.
 
 /// Seconds of `90`, `30m`, `24h` or `7d`.
 ///
 /// # Errors
 /// A sentence that says which forms are taken.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a length of time; write seconds, or 30m, 24h, 7d");
-    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
-        Some((at, _)) => text.split_at(at),
-        None => (text, "s"),
-    };
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let seconds = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|n| *n > 0);
-    seconds.ok_or_else(wrong)
+    let seconds = avouch_server::seconds_of(text).filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| format!("{text:?} is not a length of time; write seconds, or 30m, 24h, 7d"))
 }
 
 /// `12 s ago`, `3 min ago`; `in 40 s` for what is to come.

@@ -1,28 +1,52 @@
 //! `avouch enroll token`.
 
-use std::process::ExitCode;
-
-use anyhow::Result;
-use avouch_server::{Admin, Grant};
+use avouch_server::{Admin, AdminError, Config, Grant};
 use serde_json::json;
 
 use crate::arguments::{Enroll, Global};
+use crate::failure::Failure;
+use crate::output::Output;
 use crate::settings::{configuration, now, timestamp};
 
 /// Signs a grant with the owner key; the server need not run.
-pub(crate) fn run(global: &Global, command: &Enroll) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global, command: &Enroll) -> Result<Output, Failure> {
     let Enroll::Token { uses, expires, owner_key } = command;
     let config = configuration(global)?;
     let now = now();
-    let admin = Admin::open(&config, now)?;
-    let grant = Grant { uses: *uses, expires: now.saturating_add(*expires), origin: config.origin_at(config.listen) };
-    let token = admin.enrolment_token(&grant, owner_key.as_deref())?.to_text();
+    let grant = Grant { uses: *uses, expires: now.saturating_add(*expires), origin: origin(&config)? };
+    let admin = Admin::open(&config, now).map_err(refused)?;
+    let token = admin.enrolment_token(&grant, owner_key.as_deref()).map_err(refused)?.to_text();
     if global.json {
-        println!("{}", json!({ "token": token, "uses": uses, "expires": grant.expires, "origin": grant.origin }));
-    } else {
-        eprintln!("Lets {uses} machine(s) join {} until {}.", grant.origin, timestamp(grant.expires));
-        eprintln!("Keep it like a password. On the node, as root: avouch-agent enroll TOKEN");
-        println!("{token}");
+        let answer = json!({ "token": token, "uses": uses, "expires": grant.expires, "origin": grant.origin });
+        return Ok(Output::json(&answer));
     }
-    Ok(ExitCode::SUCCESS)
+    // Standard output holds the token and nothing else, so that it can go into a pipe or a file.
+    if let Some(path) = admin.new_owner_key() {
+        eprintln!("Made the owner key {}, which signs tokens: move it offline.", path.display());
+    }
+    let machines = if *uses == 1 { "one machine".into() } else { format!("{uses} machines") };
+    eprintln!("Lets {machines} join {} until {}.", grant.origin, timestamp(grant.expires));
+    eprintln!("Keep it like a password. On the node, as root: avouch-agent enroll TOKEN");
+    Ok(Output::lines(&[token]))
+}
+
+/// The URL that the token carries: one that a node can connect to.
+fn origin(config: &Config) -> Result<String, Failure> {
+    let address = config.listen;
+    if config.origin.is_none() && (address.ip().is_unspecified() || address.port() == 0) {
+        let what = format!("nodes cannot connect to {address}, and the configuration says no other `origin`");
+        let remedy = "Set `origin` to the URL that nodes use, such as \"https://verifier.example:8443\".";
+        return Err(Failure::new("NO_ORIGIN", what, remedy));
+    }
+    Ok(config.origin_at(address))
+}
+
+fn refused(error: AdminError) -> Failure {
+    let (code, remedy) = match error {
+        AdminError::NoOwnerKey { .. } | AdminError::OtherOwnerKey { .. } => {
+            ("OWNER_KEY", "Name the owner key that the first start made with --owner-key FILE.")
+        }
+        _ => ("DATA_DIR", "Run this as the server's user, and check `data_dir` in the configuration."),
+    };
+    Failure::new(code, error, remedy)
 }

@@ -4,22 +4,23 @@ mod arguments;
 mod connection;
 mod duration;
 mod enroll;
+mod failure;
 mod node;
+mod output;
 mod policy;
 mod serve;
 mod settings;
 mod table;
+mod terminal;
 mod tree;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
-
-/// Exit status of errors and bad usage; a verdict has others.
-const ERROR: u8 = 2;
+use failure::Failure;
+use output::{ERROR, Output};
 
 /// The whole command line, for help and man pages.
 pub fn command() -> clap::Command {
@@ -28,18 +29,20 @@ pub fn command() -> clap::Command {
 
 /// Reads the command line, does it, and says how it went.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    run(&arguments).unwrap_or_else(|error| {
-        if arguments.global.json {
-            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
-        } else {
-            eprintln!("error: {error:#}");
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match run(&arguments) {
+        Ok(output) => output.print(),
+        Err(failure) => {
+            failure.tell(arguments.global.json);
+            ExitCode::from(ERROR)
         }
-        ExitCode::from(ERROR)
-    })
+    }
 }
 
-fn run(arguments: &Arguments) -> Result<ExitCode> {
+fn run(arguments: &Arguments) -> Result<Output, Failure> {
     let global = &arguments.global;
     match &arguments.command {
         Command::Serve => serve::run(global),
@@ -47,4 +50,17 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Node(command) => node::run(global, command),
         Command::Policy(command) => policy::run(global, command),
     }
+}
+
+/// Help and version as they were asked for; a wrong command line as an error, also for programs.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let what = error.to_string();
+        let what = what.strip_prefix("error: ").unwrap_or(&what).trim_end();
+        Failure::new("USAGE", what, "See the command with --help.").tell(true);
+    } else {
+        // Where it cannot be printed nobody reads it.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { ERROR } else { 0 })
 }

@@ -3,22 +3,26 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
 use avouch_server::Config;
 
 use crate::arguments::Global;
+use crate::failure::Failure;
 
 /// Read when no file is named and this one exists.
 const DEFAULT_FILE: &str = "/etc/avouch/avouch.toml";
 
 /// The configuration that `global` names, the default file, or the defaults.
-pub(crate) fn configuration(global: &Global) -> Result<Config> {
+pub(crate) fn configuration(global: &Global) -> Result<Config, Failure> {
     let default = Path::new(DEFAULT_FILE);
-    match &global.config {
-        Some(path) => Config::from_file(path).with_context(|| format!("configuration {}", path.display())),
-        None if default.exists() => Config::from_file(default).with_context(|| format!("configuration {DEFAULT_FILE}")),
-        None => Ok(Config::default()),
-    }
+    let path = match &global.config {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return Ok(Config::default()),
+    };
+    Config::from_file(path).map_err(|error| {
+        let remedy = format!("Correct {}, or name another file with --config.", path.display());
+        Failure::new("CONFIG", error, remedy)
+    })
 }
 
 /// Unix seconds of this machine's clock. Verdicts never depend on it; texts and token expiry do.

@@ -29,11 +29,6 @@ impl Table {
         let headings = self.headings.iter().map(|heading| heading.to_uppercase()).collect();
         std::iter::once(&headings).chain(&self.rows).map(|row| line(row, &widths)).collect()
     }
-
-    /// Prints the lines to standard output.
-    pub(crate) fn print(&self) {
-        self.lines().iter().for_each(|line| println!("{line}"));
-    }
 }
 
 fn line(row: &[String], widths: &[usize]) -> String {

@@ -1,84 +1,58 @@
-//! Verdicts as trees, for people.
+//! Verdicts as trees on a terminal: signs, colours and line breaks for what `Verdict::tree` says.
 
-use std::io::IsTerminal;
+use std::io::stdout;
 
-use avouch_appraise::{ClaimResult, Effect, Verdict};
+use avouch_appraise::{ClaimResult, Node, Verdict};
 
-/// Claim → evidence → rule → result, every failure, coverage at the end.
-pub(crate) fn print(verdict: &Verdict) {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    lines(verdict).iter().for_each(|line| println!("{}", if colour { line.coloured() } else { line.plain() }));
+use crate::terminal;
+
+/// The lines below a verdict's headline.
+pub(crate) fn lines(verdict: &Verdict) -> Vec<String> {
+    let style = Style { colour: terminal::colour(&stdout()), columns: terminal::columns() };
+    verdict.tree().children.iter().flat_map(|node| style.lines(node, 0)).collect()
 }
 
-/// One line with how grave it is; the sign says the same as the colour.
-struct Line {
-    depth: usize,
-    sign: Sign,
-    text: String,
+struct Style {
+    colour: bool,
+    columns: Option<usize>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Good,
-    Bad,
-    Unknown,
-    None,
-}
-
-fn lines(verdict: &Verdict) -> Vec<Line> {
-    let mut out = Vec::new();
-    for claim in &verdict.claims {
-        let (sign, word) = match claim.result {
-            ClaimResult::Pass => (Sign::Good, "holds"),
-            ClaimResult::Fail => (Sign::Bad, "FAILS"),
-            ClaimResult::Unverifiable => (Sign::Unknown, "cannot be verified"),
-            ClaimResult::NotJudged => (Sign::Unknown, "was not judged"),
+impl Style {
+    fn lines(&self, node: &Node, depth: usize) -> Vec<String> {
+        // The sign says the same as the colour, for people and places without colours.
+        let (sign, colour) = match node.result {
+            Some(ClaimResult::Pass) => ("✓ ", "32"),
+            Some(ClaimResult::Fail) => ("✗ ", "1;31"),
+            Some(ClaimResult::Unverifiable | ClaimResult::NotJudged) => ("? ", "33"),
+            None => ("  ", ""),
         };
-        out.push(Line { depth: 0, sign, text: format!("{}: {word}", claim.statement) });
-        for finding in &claim.findings {
-            let sign = if finding.effect == Effect::None { Sign::None } else { sign };
-            out.push(Line { depth: 1, sign, text: format!("{}: {}", finding.code, finding.evidence) });
-            for (name, text) in [("rule", &finding.rule), ("means", &finding.implication), ("remedy", &finding.remedy)]
-            {
-                if !text.is_empty() {
-                    out.push(Line { depth: 2, sign: Sign::None, text: format!("{name}: {text}") });
-                }
-            }
+        let indent = 4 * depth;
+        let first = format!("{}{sign}", " ".repeat(indent));
+        let mut lines = terminal::wrapped(&first, &node.text, indent + 4, self.columns);
+        if self.colour && !colour.is_empty() {
+            lines.iter_mut().for_each(|line| *line = format!("\x1b[{colour}m{line}\x1b[0m"));
         }
-        if claim.omitted > 0 {
-            let text = format!("and {} more findings that were counted and not kept", claim.omitted);
-            out.push(Line { depth: 1, sign, text });
-        }
+        lines.extend(node.children.iter().flat_map(|child| self.lines(child, depth + 1)));
+        lines
     }
-    for (heading, items) in [("covered", &verdict.coverage.covered), ("not covered", &verdict.coverage.holes)] {
-        out.push(Line { depth: 0, sign: Sign::None, text: heading.into() });
-        out.extend(items.iter().map(|item| Line {
-            depth: 1,
-            sign: Sign::None,
-            text: format!("{}: {}", item.code, item.what),
-        }));
-    }
-    out
 }
 
-impl Line {
-    fn plain(&self) -> String {
-        let sign = match self.sign {
-            Sign::Good => "✓ ",
-            Sign::Bad => "✗ ",
-            Sign::Unknown => "? ",
-            Sign::None => "  ",
-        };
-        format!("{}{sign}{}", "    ".repeat(self.depth), self.text)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(result: Option<ClaimResult>, text: &str, children: Vec<Node>) -> Node {
+        Node { result, text: text.into(), children }
     }
 
-    fn coloured(&self) -> String {
-        let code = match self.sign {
-            Sign::Good => "32",
-            Sign::Bad => "1;31",
-            Sign::Unknown => "33",
-            Sign::None => return self.plain(),
-        };
-        format!("\x1b[{code}m{}\x1b[0m", self.plain())
+    #[test]
+    fn signs_stand_for_results_and_depth_is_indented() {
+        let rule = node(None, "rule: known", vec![]);
+        let finding = node(Some(ClaimResult::Fail), "IMA_UNKNOWN_DIGEST", vec![rule]);
+        let claim = node(Some(ClaimResult::Fail), "ima: fail", vec![finding]);
+        let plain = Style { colour: false, columns: None };
+        assert_eq!(plain.lines(&claim, 0), ["✗ ima: fail", "    ✗ IMA_UNKNOWN_DIGEST", "          rule: known"]);
+        let coloured = Style { colour: true, columns: None };
+        assert_eq!(coloured.lines(&node(Some(ClaimResult::Pass), "ok", vec![]), 0), ["\x1b[32m✓ ok\x1b[0m"]);
     }
 }

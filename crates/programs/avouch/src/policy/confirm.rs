@@ -1,70 +1,83 @@
 //! Taking the boot of a reference machine into a policy, after a person has looked at it.
 
-use std::io::{BufRead, Write};
-use std::process::ExitCode;
+use std::io::{BufRead, IsTerminal, stdin};
 
-use anyhow::{Context, Result, bail};
 use avouch_appraise::{Confirmation, PolicyDraft, ReferenceBoot};
 use serde_json::json;
 
+use super::file::{malformed, read, write};
 use crate::arguments::{Confirm, Global};
-use crate::connection::Connection;
-use crate::node::escape;
+use crate::connection::{Connection, segment};
+use crate::failure::Failure;
+use crate::output::Output;
 use crate::settings::now_text;
 use crate::table::Table;
 
-pub(crate) fn run(global: &Global, options: &Confirm) -> Result<ExitCode> {
-    let bytes = super::read(&options.policy)?;
-    let mut draft =
-        PolicyDraft::from_bytes(&bytes).with_context(|| format!("{} is not a policy", options.policy.display()))?;
-    let connection = Connection::open(global)?;
-    let boot: ReferenceBoot = connection.get(&format!("/v1/nodes/{}/reference-boot", escape(&options.from)))?;
-    let confirmation = draft.confirm(&boot, &options.from, &now_text())?;
-    if !global.json {
-        describe(&boot, &confirmation, &options.from);
+pub(super) fn run(global: &Global, options: &Confirm) -> Result<Output, Failure> {
+    if !options.yes && (global.json || !stdin().is_terminal()) {
+        let what = "nobody can be asked whether this boot is good";
+        return Err(Failure::new("NOT_CONFIRMED", what, "Look at the boot in a terminal first, then add --yes."));
     }
-    if !options.yes && !agreed()? {
-        bail!("nothing was confirmed; the policy is unchanged");
+    let bytes = read(&options.policy)?;
+    let mut draft = PolicyDraft::from_bytes(&bytes).map_err(|error| malformed(&options.policy, error))?;
+    let connection = Connection::open(global)?;
+    let boot: ReferenceBoot = connection.get(&format!("/v1/nodes/{}/reference-boot", segment(&options.from)))?;
+    let confirmation = draft.confirm(&boot, &options.from, &now_text()).map_err(|error| {
+        let remedy = "Put the reference machine or the policy right, and confirm again.";
+        Failure::new("REFERENCE_BOOT", error, remedy)
+    })?;
+    if !global.json {
+        description(&boot, &confirmation, &options.from).iter().for_each(|line| eprintln!("{line}"));
+    }
+    if !options.yes && !agreed() {
+        let what = "nothing was confirmed; the policy is unchanged";
+        return Err(Failure::new("NOT_CONFIRMED", what, "Type yes when the boot is known to be good."));
     }
     let output = options.output.as_ref().unwrap_or(&options.policy);
-    super::write(output, &draft.to_bytes())?;
+    write(output, &draft.to_bytes())?;
     if global.json {
-        let answer = json!({
-            "policy": output, "policy_ref": draft.reference().to_hex(), "from": options.from, "boot": boot,
-            "not_from_artefacts": confirmation.not_from_artefacts, "new_buffers": confirmation.new_buffers,
-        });
-        println!("{}", serde_json::to_string_pretty(&answer)?);
-    } else {
-        println!("wrote {}; next: avouch policy apply {0} --default", output.display());
+        return Ok(Output::json(&json!({
+            "policy": output,
+            "policy_ref": draft.reference().to_hex(),
+            "from": options.from,
+            "boot": boot,
+            "already_confirmed": confirmation.already_confirmed,
+            "not_from_artefacts": confirmation.not_from_artefacts,
+            "new_buffers": confirmation.new_buffers,
+        })));
     }
-    Ok(ExitCode::SUCCESS)
+    let output = output.display();
+    Ok(Output::lines(&[format!("wrote {output}; next: avouch policy apply {output} --default")]))
 }
 
-fn describe(boot: &ReferenceBoot, confirmation: &Confirmation, from: &str) {
-    println!("Boot of {from}, as its TPM signed it ({} bank):", boot.bank);
+fn description(boot: &ReferenceBoot, confirmation: &Confirmation, from: &str) -> Vec<String> {
+    let mut lines = vec![format!("Boot of {from}, as its TPM signed it ({} bank):", boot.bank)];
     let mut table = Table::new(&["pcr", "events", "first digests"]);
     for (pcr, digests) in &boot.pcrs {
         let first: Vec<_> = digests.iter().take(3).map(|d| d.chars().take(12).collect::<String>()).collect();
         table.row([pcr.to_string(), digests.len().to_string(), first.join(" ")]);
     }
-    table.print();
-    println!("{} files ran before the IMA policy was loaded; {} buffers.", boot.early.len(), boot.buffers.len());
+    lines.extend(table.lines());
+    let (early, buffers) = (boot.early.len(), boot.buffers.len());
+    lines.push(format!("{early} files ran before the IMA policy was loaded; {buffers} buffers were measured."));
     if !confirmation.not_from_artefacts.is_empty() {
-        println!("\n! These early files are in none of the artefacts of the policy. Know where each comes from:");
-        confirmation.not_from_artefacts.iter().for_each(|file| println!("    {} {}", file.sha256, file.path));
+        lines.push(String::new());
+        lines.push("! These early files are in none of the policy's artefacts. Know where each comes from:".into());
+        let files = confirmation.not_from_artefacts.iter();
+        lines.extend(files.map(|file| format!("    {} {}", file.sha256, file.path)));
     }
     if confirmation.already_confirmed {
-        println!("This very boot was confirmed before.");
+        lines.push("This very boot was confirmed before.".into());
     }
-    println!(
-        "\nConfirm only if you know that {from} was set up from the artefacts of this policy and nobody else had it."
-    );
+    lines.push(String::new());
+    lines.push(format!(
+        "Confirm only if you know that {from} was set up from the artefacts of this policy and nobody else had it."
+    ));
+    lines
 }
 
-fn agreed() -> Result<bool> {
-    print!("Confirm this boot? Type yes: ");
-    std::io::stdout().flush()?;
+fn agreed() -> bool {
+    eprint!("Confirm this boot? Type yes: ");
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim() == "yes")
+    stdin().lock().read_line(&mut line).is_ok() && line.trim() == "yes"
 }

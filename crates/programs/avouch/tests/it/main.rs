@@ -1,4 +1,10 @@
 //! The command `avouch` as a person or a program meets it: its binary against a real server.
 
 mod command_docs;
+mod failures;
 mod generated;
+mod nodes;
+mod policies;
+mod serve;
+mod tokens;
+mod world;
