@@ -44,6 +44,22 @@ pub(crate) fn unverifiable(scene: &Scene, altered: &[u8], code: &str) -> Result<
     Ok(copy)
 }
 
+/// Sends the bad bytes to a copy of the server. They are authentic, and what they show is not approved.
+pub(crate) fn fails(scene: &Scene, bad: &[u8], code: &str) -> Result<Site> {
+    let copy = scene.site.copy()?;
+    assert_eq!(scene.node.at(&copy)?.post(bad)?.told(), (200, "fail", code));
+    stored(&copy, &scene.node, "fail", code)?;
+    Ok(copy)
+}
+
+/// The first finding with this code in the node's last verdict.
+pub(crate) fn finding(site: &Site, node: &Node, code: &str) -> Result<Option<serde_json::Value>> {
+    let detail = site.node(&node.tag())?.detail.context("the node has a verdict")?;
+    let claims = detail["claims"].as_array().into_iter().flatten();
+    let mut findings = claims.flat_map(|claim| claim["findings"].as_array()).flatten();
+    Ok(findings.find(|finding| finding["code"] == code).cloned())
+}
+
 /// Sends the altered bytes to a copy of the server. They are refused with a reason and nothing is stored.
 pub(crate) fn refused(scene: &Scene, altered: &[u8], status: u16, code: &str) -> Result<Site> {
     let copy = scene.site.copy()?;
