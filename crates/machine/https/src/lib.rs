@@ -47,9 +47,8 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum HttpsError {
-    /// No connection, or it broke; the server may be down or out of reach.
+    /// No connection, it broke, or the answer is longer than is taken; the server may be down or out of reach.
     #[error("{origin} cannot be reached: {reason}")]
     Unreachable {
         /// The server's URL.
@@ -122,7 +121,9 @@ impl Https {
     fn answer(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Answer, HttpsError> {
         let mut response = sent.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(self.max_answer).read_to_vec();
+        // ureq wants to see the end of a body below its limit.
+        let limit = self.max_answer.saturating_add(1);
+        let body = response.body_mut().with_config().limit(limit).read_to_vec();
         Ok(Answer { status, body: body.map_err(|error| self.failure(error))? })
     }
 

@@ -93,7 +93,7 @@ fn unanswered(error: HttpsError) -> Failure {
                           (`origin` and `names`), and that --credentials come from its data directory.";
             Failure::new("SERVER_NOT_TRUSTED", error, remedy)
         }
-        _ => {
+        HttpsError::Unreachable { .. } => {
             let remedy =
                 "Check that `avouch serve` runs, and that --server or `origin` in the configuration is its URL.";
             Failure::new("SERVER_UNREACHABLE", error, remedy)

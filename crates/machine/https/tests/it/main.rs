@@ -1,0 +1,5 @@
+//! The client against a TLS server: whom it talks to, and what it takes for an answer.
+
+mod answers;
+mod peers;
+mod server;
