@@ -18,10 +18,10 @@ Exit status:
 const ABOUT: &str = "Lets this node's TPM answer for it";
 
 const LONG_ABOUT: &str = "\
-Lets this node's TPM answer for it: asks the server for a challenge, has the TPM sign the state of this machine, and
+Lets this node's TPM answer for it: asks the server for a challenge, has the TPM sign the state of this machine, and \
 sends the signature with the boot log and the IMA list that explain it. Judging is the server's work.
 
-The agent only makes connections, straight to the server that its enrolment token names, and listens nowhere. Nothing
+The agent only makes connections, straight to the server that its enrolment token names, and listens nowhere. Nothing \
 that it receives is executed, and no option or variable skips a check.";
 
 /// Everything that the command line can say.

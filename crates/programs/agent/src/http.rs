@@ -1,48 +1,23 @@
-//! The agent's only way out: HTTPS POST to the server that its token names.
+//! The agent's only way out: HTTPS POST to the server that its token names, answered by messages of the protocol.
 //!
-//! Connections are always direct: proxy variables of the environment are not read, because a proxy adds a party that
-//! the token does not name. Redirects are not followed for the same reason. TLS settings come from
-//! [`avouch_crypto::tls`] alone; ureq carries HTTP/1.1 over a rustls connection that [`tls`] opens.
+//! [`avouch_https`] carries it: always direct, without redirects, secured by what [`avouch_crypto::tls`] makes.
 
-mod tls;
-
-use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Duration;
 
+use avouch_https::{Https, HttpsError};
 use avouch_protocol::{Message, Refusal, WireError};
 use rustls::ClientConfig;
 use thiserror::Error;
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, TcpConnector};
 
-/// TCP and TLS must stand within this.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The name must resolve within this.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// No single read or write may take longer: a peer that trickles is given up.
-const STEP_TIMEOUT: Duration = Duration::from_secs(15);
-/// A whole exchange, the largest evidence over a slow line included.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(90);
+pub use avouch_https::Answer;
+
 /// Largest answer taken: every answer of the protocol is an enrolment-sized message at most ([`avouch_protocol::MAX_ENROL_BYTES`]).
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-/// Idle connections older than this are not used again.
-const IDLE: Duration = Duration::from_secs(120);
 
 /// Speaks with one server, over kept-alive connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    origin: String,
-    agent: ureq::Agent,
-}
-
-/// An answer as it came; the status is not judged here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
+    https: Https,
 }
 
 /// Why there is no usable answer.
@@ -89,29 +64,13 @@ pub enum HttpError {
 impl Client {
     /// A client of the server at `origin` (`https://host:port`), over connections that `tls` secures.
     pub fn new(origin: &str, tls: Arc<ClientConfig>) -> Self {
-        let config = ureq::Agent::config_builder()
-            .https_only(true)
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("avouch-agent/", env!("CARGO_PKG_VERSION")))
-            .max_idle_connections(2)
-            .max_idle_age(IDLE)
-            .timeout_global(Some(TOTAL_TIMEOUT))
-            .timeout_resolve(Some(RESOLVE_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_per_read(Some(STEP_TIMEOUT))
-            .timeout_per_write(Some(STEP_TIMEOUT))
-            .build();
-        let connector = ().chain(TcpConnector::default()).chain(tls::TlsConnector::new(tls));
-        let agent = ureq::Agent::with_parts(config, connector, DefaultResolver::default());
-        Self { origin: origin.trim_end_matches('/').to_owned(), agent }
+        let user_agent = concat!("avouch-agent/", env!("CARGO_PKG_VERSION"));
+        Self { https: Https::new(origin, tls, user_agent, MAX_ANSWER_BYTES) }
     }
 
     /// The server's URL.
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.https.origin()
     }
 
     /// Sends `body` as it is to `path` (starting with `/`).
@@ -119,12 +78,7 @@ impl Client {
     /// # Errors
     /// [`HttpError::Unreachable`] or [`HttpError::Tls`]; every HTTP status is an answer.
     pub fn post(&self, path: &str, body: &[u8]) -> Result<Answer, HttpError> {
-        let sent = self.agent.post(format!("{}{path}", self.origin)).content_type("application/cbor").send(body);
-        let mut response = sent.map_err(|error| self.failure(error))?;
-        let status = response.status().as_u16();
-        // ureq wants to see the end of a body below its limit.
-        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES + 1).read_to_vec();
-        Ok(Answer { status, body: body.map_err(|error| self.failure(error))? })
+        Ok(self.https.post(path, "application/cbor", body)?)
     }
 
     /// Sends a message's bytes and reads the message that answers them, with its exact bytes.
@@ -155,17 +109,7 @@ impl Client {
     }
 
     fn misfit(&self, path: &'static str, status: u16, error: WireError) -> HttpError {
-        HttpError::Answer { origin: self.origin.clone(), path, status, error }
-    }
-
-    fn failure(&self, error: ureq::Error) -> HttpError {
-        let origin = self.origin.clone();
-        match error {
-            ureq::Error::Io(error) if tls::is_tls(&error) => HttpError::Tls { origin, reason: error.to_string() },
-            ureq::Error::Tls(reason) => HttpError::Tls { origin, reason: reason.to_owned() },
-            ureq::Error::Io(error) => HttpError::Unreachable { origin, reason: plain(&error) },
-            error => HttpError::Unreachable { origin, reason: error.to_string() },
-        }
+        HttpError::Answer { origin: self.origin().to_owned(), path, status, error }
     }
 }
 
@@ -181,17 +125,18 @@ impl HttpError {
     }
 }
 
+impl From<HttpsError> for HttpError {
+    fn from(error: HttpsError) -> Self {
+        match error {
+            HttpsError::Tls { origin, reason } => Self::Tls { origin, reason },
+            HttpsError::Unreachable { origin, reason } => Self::Unreachable { origin, reason },
+        }
+    }
+}
+
 /// What a refusal says is shown on terminals, in logs and to the service manager, where a control character could do
 /// more than be read.
 fn printable(refusal: Refusal) -> Refusal {
     let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     Refusal { code: clean(refusal.code), what: clean(refusal.what), remedy: clean(refusal.remedy), ..refusal }
-}
-
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "nothing listens there (connection refused)".to_owned(),
-        ErrorKind::UnexpectedEof => "the connection ended before the answer was complete".to_owned(),
-        _ => error.to_string(),
-    }
 }
