@@ -120,7 +120,7 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
     let result = (|| {
         let job = enrolment_job("lab", &scene.verifier.borrow().token()?)
             .file("status", "avouch-agent status --json")
-            .file("kill-agent", "systemctl kill --signal=KILL avouch-agent.service; sleep 3; systemctl is-active avouch-agent.service")
+            .file("kill-agent", "systemctl kill --signal=KILL avouch-agent.service; for _ in {1..60}; do sleep 0.5; systemctl is-active -q avouch-agent.service && exit 0; done; systemctl is-active avouch-agent.service")
             .file("busy", "timeout 25 bash -c 'while :; do tpm2_pcrread sha256:0 -T device:/dev/tpmrm0; done' >/dev/null 2>&1; true")
             .file("module", "modprobe dummy && lsmod | grep -w dummy")
             .file("tmpfs", "mkdir -p /run/x && cp /usr/bin/true /run/x/from-tmpfs && printf x >>/run/x/from-tmpfs && /run/x/from-tmpfs");

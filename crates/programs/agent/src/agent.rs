@@ -209,7 +209,8 @@ impl Session<'_> {
                          or answered without hearing back"
                     );
                 }
-                Ok(challenge)
+                // Without a receipt of this enrolment nothing that the challenge says is proven can be this one's.
+                Ok(if newest.is_some() { challenge } else { challenge.owing_everything() })
             }
             Err(error) => Err(self.refused_challenge(error, bytes, newest.as_ref())?),
         }

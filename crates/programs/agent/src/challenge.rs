@@ -1,6 +1,6 @@
 //! What the agent checks of a challenge before its TPM signs anything.
 
-use avouch_protocol::{Challenge, Hash, Message, WireError};
+use avouch_protocol::{Challenge, Hash, Message, Offsets, WireError};
 use avouch_tpm_wire::{HashAlg, PcrSelection};
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ pub struct CheckedChallenge {
     bytes: Vec<u8>,
     challenge: Challenge,
     selection: PcrSelection,
+    offsets: Offsets,
     unshown: u64,
 }
 
@@ -89,7 +90,15 @@ impl CheckedChallenge {
         addressed(&challenge, enrolment)?;
         let selection = selection(&challenge)?;
         let unshown = newest.map_or(Ok(0), |newest| continues(&challenge, newest))?;
-        Ok(Self { bytes, challenge, selection, unshown })
+        let offsets = challenge.offsets.clone();
+        Ok(Self { bytes, challenge, selection, offsets, unshown })
+    }
+
+    /// The same challenge, answered from the start of every log. A challenge that was open when this node enrolled
+    /// anew still speaks of what the enrolment before had proven, and the server has forgotten that.
+    #[must_use]
+    pub fn owing_everything(self) -> Self {
+        Self { offsets: Offsets::default(), ..self }
     }
 
     /// The message.
@@ -110,6 +119,11 @@ impl CheckedChallenge {
     /// What the quote must cover.
     pub fn selection(&self) -> PcrSelection {
         self.selection
+    }
+
+    /// Where the logs of the answer begin.
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
     }
 
     /// Records between the newest receipt and this challenge that this node has no receipt for.

@@ -36,7 +36,7 @@ pub fn build_evidence<T: Transport>(
     let qualifying = |purpose| qualifying_data(sha256, purpose, &digest, client_spki, &Hash::ZERO);
     let quote = key.quote(challenge.selection(), &qualifying(Purpose::Quote).0)?;
     let reset_count = Attest::parse(&quote.attest).map_err(AgentError::Attest)?.clock.reset_count;
-    let offsets = applicable(&challenge.message().offsets, reset_count);
+    let offsets = applicable(challenge.offsets(), reset_count);
     let time = match offsets {
         Some(_) => None,
         None => Some(key.get_time(&qualifying(Purpose::GetTime).0)?),

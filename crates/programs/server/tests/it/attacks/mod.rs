@@ -18,5 +18,6 @@ mod quote_selection;
 mod quote_signature;
 mod quote_takeover;
 mod recorded;
+mod reenrolment;
 mod service;
 mod service_names;
