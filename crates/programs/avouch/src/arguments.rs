@@ -123,6 +123,11 @@ pub(crate) enum Policy {
     Apply(Apply),
     /// List the policies that the server holds
     List,
+    /// Show one policy of the server; with --json the policy file itself, byte by byte as it was applied
+    Show {
+        /// The start of its 64 digits, as long as no other policy shares it
+        policy: String,
+    },
 }
 
 #[derive(Args, Debug)]

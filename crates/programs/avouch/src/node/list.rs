@@ -10,12 +10,7 @@ use crate::output::Output;
 use crate::table::Table;
 
 pub(super) fn run(connection: &Connection, json: bool) -> Result<Output, Failure> {
-    let mut all: Nodes = connection.get("/v1/nodes")?;
-    while let Some(after) = all.next.take() {
-        let page: Nodes = connection.get(&format!("/v1/nodes?after={after}"))?;
-        all.nodes.extend(page.nodes);
-        all.next = page.next;
-    }
+    let mut all = all_nodes(connection)?;
     all.nodes.sort_by(|a, b| (rank(&a.verdict), &a.label, &a.node).cmp(&(rank(&b.verdict), &b.label, &b.node)));
     if json {
         return Ok(Output::json(&all));
@@ -39,6 +34,17 @@ pub(super) fn run(connection: &Connection, json: bool) -> Result<Output, Failure
         ]);
     }
     Ok(Output::lines(&table.lines()))
+}
+
+/// The nodes of every page.
+pub(crate) fn all_nodes(connection: &Connection) -> Result<Nodes, Failure> {
+    let mut all: Nodes = connection.get("/v1/nodes")?;
+    while let Some(after) = all.next.take() {
+        let page: Nodes = connection.get(&format!("/v1/nodes?after={after}"))?;
+        all.nodes.extend(page.nodes);
+        all.next = page.next;
+    }
+    Ok(all)
 }
 
 /// Worst first.

@@ -6,6 +6,8 @@ mod why;
 
 use avouch_server::api::NodeView;
 
+pub(crate) use list::all_nodes;
+
 use crate::arguments::{Global, Node};
 use crate::connection::Connection;
 use crate::failure::Failure;

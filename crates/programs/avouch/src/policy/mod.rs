@@ -1,10 +1,11 @@
-//! `avouch policy build | confirm | apply | list`.
+//! `avouch policy build | confirm | apply | list | show`.
 
 mod apply;
 mod build;
 mod confirm;
 mod file;
 mod list;
+mod show;
 
 use crate::arguments::{Global, Policy};
 use crate::failure::Failure;
@@ -17,5 +18,6 @@ pub(crate) fn run(global: &Global, command: &Policy) -> Result<Output, Failure> 
         Policy::Confirm(options) => confirm::run(global, options),
         Policy::Apply(options) => apply::run(global, options),
         Policy::List => list::run(global),
+        Policy::Show { policy } => show::run(global, policy),
     }
 }

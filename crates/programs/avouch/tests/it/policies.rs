@@ -28,6 +28,13 @@ fn a_policy_of_a_tree_is_built_applied_and_listed() {
     let listed = world.run(&["policy", "list", "--json"]).json();
     assert_eq!(listed["default"], answer["policy_ref"]);
     assert_eq!(listed["policies"][0]["name"], "web");
+    let reference = policy.reference().to_hex();
+    let shown = world.run(&["policy", "show", &reference[..8]]);
+    assert!(shown.exit == 0 && shown.out.contains("judges    0 nodes, and is the default"), "{shown:?}");
+    let whole = world.run(&["policy", "show", &reference, "--json"]);
+    assert_eq!(whole.out.as_bytes(), fs::read(world.path("p.json")).unwrap());
+    assert_eq!(world.run(&["policy", "show", "zz", "--json"]).failure()["code"], "POLICY_UNKNOWN");
+
     let table = world.run(&["policy", "list"]).out;
     assert!(table.starts_with("POLICY") && table.trim_end().ends_with("default"), "{table}");
 }
