@@ -97,8 +97,23 @@ impl Page {
              otherwise). Rows in *italics* are limits of this machine, measured in the same run: what the work would cost \
              if it were nothing but its cryptography, its hashing, or its disk."
         );
+        self.goals(&mut out);
         self.sections.iter().for_each(|section| section.render(&mut out));
         out
+    }
+
+    /// What was agreed on beforehand, first.
+    fn goals(&self, out: &mut String) {
+        let rows = self.sections.iter().flat_map(|section| &section.rows);
+        let agreed: Vec<_> = rows.filter_map(|row| Some((row, row.goal?))).collect();
+        if agreed.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "\n## Goals\n\n| what | goal | best | median |\n|---|---|---:|---:|");
+        for (Row { what, unit, values, .. }, goal) in agreed {
+            let best = if goal.starts_with('≥') { values.max } else { values.min };
+            let _ = writeln!(out, "| {what} | {goal} | {} {unit} | {} {unit} |", number(best), number(values.median));
+        }
     }
 }
 
