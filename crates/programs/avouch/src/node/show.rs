@@ -70,12 +70,14 @@ fn table(records: &Records) -> Table {
     table
 }
 
-/// The codes alone; `why` has the sentences.
+/// The codes alone, each once; `why` has the sentences.
 fn codes(items: &[CoverageItem]) -> String {
     if items.is_empty() {
         return "-".into();
     }
-    items.iter().map(|item| item.code.as_str()).collect::<Vec<_>>().join(", ")
+    let mut codes: Vec<_> = items.iter().map(|item| item.code.as_str()).collect();
+    codes.dedup();
+    codes.join(", ")
 }
 
 /// What the EK certificate says of the TPM.

@@ -7,4 +7,5 @@ mod nodes;
 mod policies;
 mod serve;
 mod tokens;
+mod verdicts;
 mod world;
