@@ -44,7 +44,7 @@ pub(crate) fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
         (None, Some(stdout)) => Box::new(stdout),
         (None, None) => bail!("the test runner has no output"),
     };
-    let mut counted = Counted::default();
+    let mut counted = Counted::by(if nextest { Runner::Nextest } else { Runner::CargoTest });
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         writeln!(log, "{line}")?;
@@ -93,9 +93,17 @@ fn cargo_test_command(packages: &[&str], pick: &Pick) -> Command {
     command
 }
 
+/// Whose summary counts. Under nextest every test is a process of the standard harness and prints a summary of its
+/// own, which must not be counted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    Nextest,
+    CargoTest,
+}
+
 /// What the runner's lines say.
-#[derive(Default)]
 struct Counted {
+    runner: Runner,
     passed: u64,
     failed: u64,
     skipped: u64,
@@ -104,17 +112,21 @@ struct Counted {
 }
 
 impl Counted {
+    fn by(runner: Runner) -> Self {
+        Self { runner, passed: 0, failed: 0, skipped: 0, summaries: 0, showing: false }
+    }
+
     fn read(&mut self, line: &str) {
         let text = line.trim_start();
         if text.starts_with("skipped:") {
             self.skipped += 1;
             eprintln!("    {text}");
-        } else if let Some(rest) = text.strip_prefix("Summary [") {
+        } else if let Some(rest) = text.strip_prefix("Summary [").filter(|_| self.runner == Runner::Nextest) {
             self.summaries += 1;
             self.passed += number_before(rest, " passed");
             self.failed += number_before(rest, " failed") + number_before(rest, " timed out");
             eprintln!("    {text}");
-        } else if let Some(rest) = text.strip_prefix("test result:") {
+        } else if let Some(rest) = text.strip_prefix("test result:").filter(|_| self.runner == Runner::CargoTest) {
             self.summaries += 1;
             self.passed += number_before(rest, " passed");
             self.failed += number_before(rest, " failed");
@@ -161,27 +173,36 @@ fn number_before(text: &str, unit: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> Counted {
-        let mut counted = Counted::default();
+    fn read(runner: Runner, lines: &[&str]) -> Counted {
+        let mut counted = Counted::by(runner);
         lines.iter().for_each(|line| counted.read(line));
         counted
     }
 
+    const ONE: &str = "test result: ok. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+
     #[test]
-    fn a_nextest_summary_is_counted() {
-        let counted = read(&["     Summary [   0.231s] 14 tests run: 12 passed (1 slow), 2 failed, 3 skipped"]);
+    fn a_nextest_summary_is_counted_and_those_of_its_processes_are_not() {
+        let summary = "     Summary [   0.231s] 14 tests run: 12 passed (1 slow), 2 failed, 3 skipped";
+        let counted = read(Runner::Nextest, &[ONE, summary]);
         assert_eq!((counted.passed, counted.failed, counted.skipped), (12, 2, 0));
     }
 
     #[test]
     fn cargo_test_results_are_summed() {
-        let line = "test result: ok. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
-        let counted = read(&[line, line]);
+        let counted = read(Runner::CargoTest, &[ONE, ONE]);
         assert_eq!((counted.passed, counted.failed), (6, 2));
     }
 
     #[test]
+    fn a_test_that_skipped_itself_did_not_pass() {
+        let summary = "     Summary [   0.231s] 2 tests run: 2 passed, 0 skipped";
+        let counted = read(Runner::Nextest, &["skipped: swtpm is not installed", summary]);
+        assert_eq!((counted.passed - counted.skipped, counted.skipped), (1, 1));
+    }
+
+    #[test]
     fn no_summary_is_no_result() {
-        assert!(read(&["nothing"]).tally().is_none());
+        assert!(read(Runner::Nextest, &["nothing", ONE]).tally().is_none());
     }
 }
