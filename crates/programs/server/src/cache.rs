@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::hash::Hash as Key;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use avouch_appraise::{NodeKeys, Policy};
 use avouch_protocol::{Hash, NodeTag};
+
+use crate::standing::Validity;
 
 /// Policies kept parsed; a cluster has a few, each up to some ten MiB.
 const POLICIES: usize = 8;
 /// Nodes whose keys are kept parsed, under 1 KiB each.
 const NODES: usize = 16_384;
-/// Seconds between two walks over all nodes for the metrics, however often they are asked for.
+/// Seconds for which a count of all nodes serves the metrics, however often they are asked for, as long as no verdict
+/// that it counted ends.
 const COUNT_SECONDS: u64 = 5;
 
 /// The caches of one server.
@@ -20,7 +22,14 @@ pub(crate) struct Caches {
     pub(crate) policies: Bounded<Hash, Policy>,
     /// By generation, so that a node with new keys is never judged by its old ones.
     pub(crate) keys: Bounded<(NodeTag, u32), NodeKeys>,
-    counted: AtomicU64,
+    counted: Mutex<Option<Counted>>,
+}
+
+/// When nodes were counted, and the last second in which every verdict still has the word that it was counted under.
+#[derive(Clone, Copy)]
+struct Counted {
+    at: Validity,
+    holds: u64,
 }
 
 /// A map that forgets something when it is full.
@@ -31,14 +40,32 @@ pub(crate) struct Bounded<K, V> {
 
 impl Caches {
     pub(crate) fn new() -> Self {
-        Self { policies: Bounded::new(POLICIES), keys: Bounded::new(NODES), counted: AtomicU64::new(0) }
+        Self { policies: Bounded::new(POLICIES), keys: Bounded::new(NODES), counted: Mutex::new(None) }
     }
 
-    /// True for one caller when the counts are old.
-    pub(crate) fn count_due(&self, now: u64) -> bool {
-        let last = self.counted.load(Ordering::Relaxed);
-        now >= last.saturating_add(COUNT_SECONDS)
-            && self.counted.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    /// True for one caller when the counts are old or say more than verdicts are worth by now. That caller counts, and
+    /// says then how long the counts hold, or that there are none.
+    pub(crate) fn count_due(&self, now: Validity) -> bool {
+        let mut counted = self.counted();
+        let due = counted.is_none_or(|counted| {
+            now.now >= counted.at.now.saturating_add(COUNT_SECONDS)
+                || now.now > counted.holds
+                || (now.sound, now.gap_end) != (counted.at.sound, counted.at.gap_end)
+        });
+        if due {
+            *counted = Some(Counted { at: now, holds: u64::MAX });
+        }
+        due
+    }
+
+    /// The counts hold until the end of this second; `None` when counting failed.
+    pub(crate) fn counts_hold(&self, until: Option<u64>) {
+        let mut counted = self.counted();
+        *counted = until.and_then(|holds| counted.map(|counted| Counted { holds, ..counted }));
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Option<Counted>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,8 +118,26 @@ mod tests {
     #[test]
     fn nodes_are_counted_at_most_every_five_seconds() {
         let caches = Caches::new();
-        assert!(caches.count_due(1_000));
-        assert!(!caches.count_due(1_004));
-        assert!(caches.count_due(1_005));
+        let at = |now| Validity { now, sound: true, gap_end: 0 };
+        assert!(caches.count_due(at(1_000)));
+        caches.counts_hold(Some(2_000));
+        assert!(!caches.count_due(at(1_004)));
+        assert!(caches.count_due(at(1_005)));
+    }
+
+    #[test]
+    fn counts_do_not_outlive_a_verdict_or_the_soundness_of_the_clock() {
+        let at = |now, sound, gap_end| Validity { now, sound, gap_end };
+        let counted = |until| {
+            let caches = Caches::new();
+            assert!(caches.count_due(at(1_000, true, 0)));
+            caches.counts_hold(until);
+            caches
+        };
+        assert!(!counted(Some(1_001)).count_due(at(1_001, true, 0)));
+        assert!(counted(Some(1_001)).count_due(at(1_002, true, 0)), "a verdict ended");
+        assert!(counted(Some(2_000)).count_due(at(1_000, false, 0)), "the clock went back");
+        assert!(counted(Some(2_000)).count_due(at(1_000, true, 1_000)), "the clock went ahead");
+        assert!(counted(None).count_due(at(1_000, true, 0)), "counting failed");
     }
 }

@@ -32,25 +32,35 @@ pub(crate) async fn readyz(app: Arc<App>, _: Call) -> Result<Reply, Refused> {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(app: Arc<App>, _: Call) -> Result<Reply, Refused> {
-    let validity = app.validity();
-    if app.caches.count_due(validity.now) {
+    if app.caches.count_due(app.validity()) {
         let counting = app.clone();
         let counted = tokio::task::spawn_blocking(move || count(&counting)).await;
-        let counts = counted.map_err(|error| Refused::internal(&error))??;
-        app.metrics.nodes(&counts);
+        let counted = counted.unwrap_or_else(|error| Err(Refused::internal(&error)));
+        app.caches.counts_hold(counted.as_ref().ok().map(|counts| counts.hold_until));
+        app.metrics.nodes(&counted?.by_word);
     }
     Ok(Reply { status: StatusCode::OK, ..Reply::text(CONTENT_TYPE, app.metrics.text()) })
 }
 
-fn count(app: &App) -> Result<Vec<(&'static str, u64)>, Refused> {
-    let mut counts: Vec<(&'static str, u64)> = WORDS.iter().map(|word| (*word, 0)).collect();
+/// Nodes by the word of their verdict.
+struct Counts {
+    by_word: Vec<(&'static str, u64)>,
+    /// The last second in which the words are right.
+    hold_until: u64,
+}
+
+fn count(app: &App) -> Result<Counts, Refused> {
     let validity = app.validity();
+    let mut counts = Counts { by_word: WORDS.iter().map(|word| (*word, 0)).collect(), hold_until: u64::MAX };
     let mut after = None;
     loop {
         let page = app.store.nodes(&app.cluster, after.as_ref(), PAGE).map_err(|error| store_refused(&error))?;
         for node in &page {
             let word = validity.word(node.verdict.as_ref());
-            counts.iter_mut().filter(|(known, _)| *known == word).for_each(|(_, count)| *count += 1);
+            counts.by_word.iter_mut().filter(|(known, _)| *known == word).for_each(|(_, count)| *count += 1);
+            let expires = node.verdict.as_ref().map(|verdict| verdict.expires);
+            let running = expires.filter(|expires| *expires >= validity.now);
+            counts.hold_until = counts.hold_until.min(running.unwrap_or(u64::MAX));
         }
         match page.last() {
             Some(last) if page.len() == PAGE => after = Some(last.tag),
