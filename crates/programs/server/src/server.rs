@@ -214,10 +214,9 @@ impl Running {
         if !finished {
             tracing::warn!("requests were cut off: they did not finish in time");
         }
-        // So that a clock that is set back while the server is down is found out at the next start.
-        if let Ok(now) = self.front.app.now()
-            && let Err(error) = self.front.app.apply(now, Change::NoteTime).await
-        {
+        // So that a clock that is set back before or after the stop is found out at the next start.
+        let now = self.front.app.reading().now;
+        if let Err(error) = self.front.app.apply(now, Change::NoteTime).await {
             tracing::warn!(%error, "the time of the stop could not be stored");
         }
         tracing::info!("stopped");
