@@ -2,6 +2,7 @@
 
 mod command_docs;
 mod failures;
+mod faults;
 mod generated;
 mod nodes;
 mod policies;
