@@ -3,6 +3,7 @@
 //! The programs are the real binaries over real software TPMs. Every test prints what it counted; the instants of
 //! kills come from a generator whose seed is printed and can be given back in `AVOUCH_FAULTS_SEED`.
 
+mod agent_killed;
 mod instants;
 mod ledger;
 mod member;
