@@ -4,8 +4,10 @@
 //! kills come from a generator whose seed is printed and can be given back in `AVOUCH_FAULTS_SEED`.
 
 mod agent_killed;
+mod full_disk;
 mod instants;
 mod ledger;
 mod member;
 mod programs;
 mod server_killed;
+mod small_disk;
