@@ -10,4 +10,5 @@ mod ledger;
 mod member;
 mod programs;
 mod server_killed;
+mod slow_clients;
 mod small_disk;
