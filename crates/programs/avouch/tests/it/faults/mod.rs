@@ -4,6 +4,7 @@
 //! kills come from a generator whose seed is printed and can be given back in `AVOUCH_FAULTS_SEED`.
 
 mod agent_killed;
+mod broken_network;
 mod expiry;
 mod full_disk;
 mod instants;
