@@ -60,7 +60,9 @@ impl Agent {
     /// # Errors
     /// [`StateError::Busy`] when another process keeps it longer than `patience`.
     pub fn lock(&self, patience: Duration) -> Result<StateLock, AgentError> {
-        Ok(self.state.lock(patience)?)
+        let lock = self.state.lock(patience)?;
+        self.tidy(&lock);
+        Ok(lock)
     }
 
     /// The connection to the server under the present enrolment.
@@ -95,12 +97,10 @@ impl Agent {
         label: Option<String>,
         replace: bool,
     ) -> Result<Enrolment, AgentError> {
-        let before = self.replaceable(replace)?;
+        self.check_replaceable(replace)?;
         let enrolment = Enroller::new(token, label)?.run(tpm)?;
         self.state.keep_enrolment(lock, &enrolment)?;
-        if let Some(before) = before.filter(|before| before.id() != enrolment.id()) {
-            self.state.forget(lock, &before)?;
-        }
+        self.tidy(lock);
         self.link = None;
         Ok(enrolment)
     }
@@ -150,14 +150,26 @@ impl Agent {
         Ok(link)
     }
 
-    /// The enrolment that may be replaced. A damaged one may, too: that is what enrolling again is for.
-    fn replaceable(&self, replace: bool) -> Result<Option<Enrolment>, AgentError> {
+    /// Whether there may be another enrolment. A damaged one may be replaced, too: that is what enrolling again is for.
+    fn check_replaceable(&self, replace: bool) -> Result<(), AgentError> {
         match self.state.enrolment() {
             Ok(Some(before)) if !replace => {
                 Err(AgentError::AlreadyEnrolled { node: before.membership.node_tag, origin: before.origin.clone() })
             }
-            Err(StateError::Damaged { .. }) if replace => Ok(None),
-            found => Ok(found?),
+            Err(StateError::Damaged { .. }) if replace => Ok(()),
+            found => Ok(found.map(drop)?),
+        }
+    }
+
+    /// Leftovers do no harm: that they cannot be removed is told and nothing more.
+    fn tidy(&self, lock: &StateLock) {
+        let tidied = match self.state.enrolment() {
+            Ok(present) => self.state.tidy(lock, present.as_ref()),
+            // Whoever asks for the enrolment meets this error and tells it.
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = tidied {
+            tracing::warn!("{error}; {}", error.remedy());
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn private_dir(dir: &Path) -> io::Result<bool> {
 ///
 /// One writer at a time: the caller holds the state lock, so the name beside is free or left over from a crash.
 pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let beside = dir.join(format!(".{name}.new"));
+    let beside = dir.join(begun(name));
     let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, dir.join(name)));
     if let Err(error) = written {
         // Room matters most when the disk is full; a leftover that cannot be removed does no harm.
@@ -59,6 +59,17 @@ pub(crate) fn read(dir: &Path, name: &str, limit: usize) -> io::Result<Option<Ve
         return Err(io::Error::new(ErrorKind::InvalidData, format!("longer than {limit} bytes")));
     }
     Ok(Some(bytes))
+}
+
+/// The name of a file while its new content is being written.
+fn begun(name: &str) -> String {
+    format!(".{name}.new")
+}
+
+/// Whether a file of this name is one that [`replace`] began; under the lock of the directory, one that a process did
+/// not live to finish.
+pub(crate) fn is_begun(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".new")
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

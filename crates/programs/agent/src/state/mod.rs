@@ -16,6 +16,7 @@
 //! meets the leavings of an older one.
 
 mod enrolment;
+mod leftovers;
 mod lock;
 mod outcome;
 
@@ -257,14 +258,6 @@ impl StateDir {
         }
     }
 
-    /// Removes what belongs to `of`, after another enrolment took its place.
-    ///
-    /// # Errors
-    /// [`StateError::Write`].
-    pub fn forget(&self, _lock: &StateLock, of: &Enrolment) -> Result<(), StateError> {
-        Part::ALL.into_iter().try_for_each(|part| self.remove(&part.file(of)))
-    }
-
     /// What came of the last attempt.
     ///
     /// # Errors
@@ -314,14 +307,17 @@ impl StateDir {
 impl Part {
     const ALL: [Part; 4] = [Part::Receipt, Part::Spool, Part::LastSent, Part::Fork];
 
-    fn file(self, of: &Enrolment) -> String {
-        let name = match self {
+    fn name(self) -> &'static str {
+        match self {
             Self::Receipt => "receipt",
             Self::Spool => "spool",
             Self::LastSent => "last-sent",
             Self::Fork => "fork",
-        };
-        format!("{name}-{}", of.id())
+        }
+    }
+
+    fn file(self, of: &Enrolment) -> String {
+        format!("{}-{}", self.name(), of.id())
     }
 }
 

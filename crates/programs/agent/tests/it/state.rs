@@ -77,8 +77,37 @@ fn another_enrolment_never_meets_the_leavings_of_an_older_one() {
     let newer = enrolment(&world.log_key, &world.node_ca, ORIGIN, vec![Hash([9; 32])]);
     assert!(state.receipt(&newer).unwrap().is_none());
     assert!(state.spool(&newer).unwrap().is_none());
-    state.forget(&lock, &world.enrolment).unwrap();
-    assert!(state.receipt(&world.enrolment).unwrap().is_none());
+}
+
+#[test]
+fn leftovers_of_older_enrolments_and_killed_processes_are_removed_and_nothing_else() {
+    let (temp, world) = (tempfile::tempdir().unwrap(), World::new());
+    let state = open(&temp);
+    let lock = state.lock(SHORT).unwrap();
+    let newer = enrolment(&world.log_key, &world.node_ca, ORIGIN, vec![Hash([9; 32])]);
+    state.keep_enrolment(&lock, &newer).unwrap();
+    for of in [&world.enrolment, &newer] {
+        state.keep_receipt(&lock, of, b"receipt").unwrap();
+        state.keep_spool(&lock, of, &spooled(1)).unwrap();
+        state.settle_spool(&lock, of).unwrap();
+        state.keep_spool(&lock, of, &spooled(2)).unwrap();
+    }
+    let begun = [".enrolment.new".to_owned(), format!(".spool-{}.new", world.enrolment.id())];
+    begun.iter().for_each(|name| fs::write(state.path().join(name), b"half").unwrap());
+    let files = || {
+        let names = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    fs::write(state.path().join("notes"), b"a person's").unwrap();
+    let all = files();
+    state.tidy(&lock, None).unwrap();
+    assert_eq!(files(), all.iter().filter(|name| !begun.contains(name)).cloned().collect());
+    state.tidy(&lock, Some(&newer)).unwrap();
+    let id = newer.id();
+    let expected =
+        ["enrolment", &format!("last-sent-{id}"), "lock", "notes", &format!("receipt-{id}"), &format!("spool-{id}")];
+    assert_eq!(files(), expected.map(str::to_owned).into());
+    assert_eq!(state.spool(&newer).unwrap().unwrap(), spooled(2));
 }
 
 #[test]
