@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
 
 use crate::tool::POLL;
 
@@ -82,7 +83,7 @@ fn key(name: &str, inputs: &[&[u8]]) -> String {
         bytes.extend((part.len() as u64).to_be_bytes());
         bytes.extend(part);
     }
-    hex(&avouch_crypto::sha256(&[&bytes])[..8])
+    hex(&Sha256::digest(&bytes)[..8])
 }
 
 /// Lower-case hexadecimal.

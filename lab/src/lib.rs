@@ -18,11 +18,9 @@
 mod build;
 mod cache;
 mod channel;
-pub mod checks;
 mod chip;
 mod job;
 mod machine;
-mod observe;
 pub mod packages;
 mod tool;
 
@@ -40,7 +38,6 @@ pub use channel::{Answer, Ready};
 pub use chip::Chip;
 pub use job::Job;
 pub use machine::{Accelerator, Machine, Node, PowerOn};
-pub use observe::{BOOT_PCRS, Observation};
 
 /// Everything that machines are made from, prepared once and kept under `target/lab`.
 #[derive(Debug)]

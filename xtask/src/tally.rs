@@ -21,6 +21,15 @@ impl Tally {
         Self { passed: passed.into(), failed: (!passed).into(), skipped: 0 }
     }
 
+    /// Reads the line that [`Tally`]'s `Display` writes.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let mut numbers = ["passed", "failed", "skipped"]
+            .into_iter()
+            .zip(line.split(", "))
+            .map(|(word, part)| part.strip_suffix(word).and_then(|number| number.trim().parse().ok()));
+        Some(Self { passed: numbers.next()??, failed: numbers.next()??, skipped: numbers.next()?? })
+    }
+
     /// Failure when something failed, and also when nothing ran: an empty run proves nothing.
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.failed > 0 || self.passed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -38,5 +47,23 @@ impl AddAssign for Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_is_written_is_read() {
+        let tally = Tally { passed: 9, failed: 1, skipped: 12 };
+        assert_eq!(Tally::read(&tally.to_string()), Some(tally));
+        assert_eq!(Tally::read("9 passed, 1 failed"), None);
+        assert_eq!(Tally::read("nothing"), None);
+    }
+
+    #[test]
+    fn a_run_of_nothing_is_no_success() {
+        assert_eq!(Tally::default().exit_code(), ExitCode::FAILURE);
     }
 }

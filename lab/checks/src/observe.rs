@@ -6,15 +6,14 @@ use anyhow::{Context, Result, bail};
 use avouch_bootlog::BootLog;
 use avouch_crypto::Hash;
 use avouch_ima::{Replay, parse_binary};
+use avouch_lab::{Job, Machine};
 use avouch_tpm_wire::{Digest, HashAlg};
-
-use crate::{Job, Machine};
 
 /// Longest time for reading one thing.
 const READ: Duration = Duration::from_secs(60);
 
 /// The PCRs that the firmware, the stub and the kernel extend before user space runs, as far as they are quoted.
-pub const BOOT_PCRS: [u32; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14];
+pub(crate) const BOOT_PCRS: [u32; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14];
 
 const PCRS_SCRIPT: &str = "for pcr in {0..23}; do cat /sys/class/tpm/tpm0/pcr-sha256/$pcr; done";
 
@@ -26,7 +25,7 @@ head -c 35 <&4";
 
 /// Measurement logs, PCR values and counters of one boot.
 #[derive(Debug, Clone)]
-pub struct Observation {
+pub(crate) struct Observation {
     /// The firmware's log.
     pub boot_log: Vec<u8>,
     /// The binary IMA list; it may be longer than what `pcrs` holds.
@@ -40,12 +39,12 @@ pub struct Observation {
 impl Observation {
     /// Adds the scripts that [`Observation::of`] needs to a job.
     #[must_use]
-    pub fn scripts(job: Job) -> Job {
+    pub(crate) fn scripts(job: Job) -> Job {
         job.file("observe-pcrs", PCRS_SCRIPT).file("observe-clock", CLOCK_SCRIPT)
     }
 
     /// Reads everything: PCRs before the lists that explain them.
-    pub fn of(machine: &mut Machine<'_>) -> Result<Self> {
+    pub(crate) fn of(machine: &mut Machine<'_>) -> Result<Self> {
         let clock = machine.run("observe-clock", READ)?.output;
         let count = clock.get(26..30).and_then(|bytes| bytes.try_into().ok()).context("TPM2_ReadClock's response")?;
         let pcrs = machine.run("observe-pcrs", READ)?.text();
@@ -62,7 +61,7 @@ impl Observation {
     }
 
     /// Every event of the boot log that extends a PCR of [`BOOT_PCRS`]: PCR and SHA-256 digest, in the log's order.
-    pub fn boot_events(&self) -> Result<Vec<(u32, Digest)>> {
+    pub(crate) fn boot_events(&self) -> Result<Vec<(u32, Digest)>> {
         let log = BootLog::parse(&self.boot_log)?;
         let events = log.events().iter().filter(|event| event.extends() && BOOT_PCRS.contains(&event.pcr));
         events
@@ -71,7 +70,7 @@ impl Observation {
     }
 
     /// Checks that the boot log explains every PCR of [`BOOT_PCRS`].
-    pub fn check_boot_log(&self) -> Result<()> {
+    pub(crate) fn check_boot_log(&self) -> Result<()> {
         let bank = BootLog::parse(&self.boot_log)?.replay(HashAlg::Sha256, &Hash)?;
         for pcr in BOOT_PCRS {
             let replayed = bank.value(pcr).with_context(|| format!("PCR {pcr} cannot be replayed"))?;
@@ -83,7 +82,7 @@ impl Observation {
     }
 
     /// Checks that a prefix of the IMA list explains PCR 10, and returns its length in entries.
-    pub fn check_ima_list(&self) -> Result<u64> {
+    pub(crate) fn check_ima_list(&self) -> Result<u64> {
         let mut replay = Replay::new(HashAlg::Sha256);
         for entry in parse_binary(&self.ima_list, 0) {
             if replay.push(&entry?, &Hash) == self.pcrs[10] {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use avouch_ima::{Body, parse_binary};
 
-use crate::{Chip, Job, Lab, Machine, Observation, PowerOn};
+use avouch_lab::{Chip, Job, Lab, Machine, PowerOn};
+
+use crate::observe::Observation;
 
 /// A boot takes about 20 s on two idle cores; a busy host may be several times slower.
 const BOOT: Duration = Duration::from_secs(180);
@@ -20,7 +22,7 @@ const STRANGER: &[u8] = b"#!/bin/sh\necho a program that nobody knows\n";
 
 /// How many checks came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Checks that held.
     pub passed: u32,
     /// Checks that did not hold or could not be carried out.
@@ -29,7 +31,7 @@ pub struct Counts {
 
 /// Boots two nodes with different TPMs, one of them three times, and checks what they show. `report` hears of every
 /// check as soon as it is known.
-pub fn run(lab: &Lab, disk: &Path, report: &mut dyn FnMut(&str, &Result<()>)) -> Counts {
+pub(crate) fn run(lab: &Lab, disk: &Path, report: &mut dyn FnMut(&str, &Result<()>)) -> Counts {
     let mut counts = Counts::default();
     let mut check = |name: &str, result: Result<()>| {
         match result {
