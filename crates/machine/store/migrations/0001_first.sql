@@ -34,7 +34,6 @@ CREATE TABLE nodes (
     verdict_seq      INTEGER,
     verdict_time     INTEGER,
     verdict_expires  INTEGER,
-    verdict_json     TEXT,
     session          BLOB,
     PRIMARY KEY (cluster, node),
     FOREIGN KEY (cluster, policy) REFERENCES policies (cluster, reference)

@@ -45,11 +45,9 @@ pub struct Verdict {
     pub status: Status,
     /// Machine code of the gravest finding; empty when there is none.
     pub code: String,
-    /// The whole verdict as JSON.
-    pub json: String,
     /// Round that it counts for.
     pub round: u64,
-    /// Sequence number of the record it rests on.
+    /// Sequence number of the record it rests on, which holds the whole verdict as JSON.
     pub seq: u64,
     /// When it was given.
     pub time: u64,
@@ -99,7 +97,7 @@ pub struct NodeSummary {
     pub policy: Option<Hash>,
     /// End of the chain.
     pub head: Head,
-    /// The last verdict, with an empty `json`.
+    /// The last verdict.
     pub verdict: Option<Verdict>,
     /// TPM resetCount of the last authentic quote.
     pub last_reset_count: Option<u32>,

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn verdict(status: Status) -> Verdict {
-        Verdict { status, code: String::new(), json: String::new(), round: 1, seq: 1, time: 100, expires: 200 }
+        Verdict { status, code: String::new(), round: 1, seq: 1, time: 100, expires: 200 }
     }
 
     #[test]

@@ -85,8 +85,10 @@ pub fn record_advances_head_session_and_verdict(open: &dyn Fn() -> Box<dyn Store
     let second = round(&*store, &cluster, &node, b"second", START + 10);
     let now = found(store.node(&cluster, &node));
     assert_eq!(now.head, Head { seq: 2, record: second.record.hash });
+    let rests_on = now.verdict.as_ref().map_or(0, |verdict| verdict.seq);
     assert_eq!((now.session, now.verdict, now.last_reset_count), (second.session, second.verdict, second.reset_count));
     assert_eq!(read(store.open_challenge(&cluster, &node)), None);
+    assert_eq!(found(store.record(&cluster, &node, rests_on)), second.record);
     assert_eq!(found(store.record(&cluster, &node, 1)), first.record);
     assert_eq!(read(store.record(&cluster, &node, 3)), None);
     assert_eq!(read(store.records(&cluster, &node, None, 9)), [second.record.clone(), first.record.clone()]);

@@ -53,7 +53,7 @@ pub(super) fn node(connection: &Connection, cluster: &Cluster, node: &NodeTag) -
         ", generation, enrolled_at, policy, ",
         head_columns!(),
         ", session, ",
-        verdict_columns!("verdict_json"),
+        verdict_columns!(),
         ", last_reset_count
          FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND node = ?2"
     );
@@ -85,7 +85,7 @@ macro_rules! summaries {
             "SELECT node, label, ek_identity, generation, enrolled_at, policy, ",
             head_columns!(),
             ", ",
-            verdict_columns!("''"),
+            verdict_columns!(),
             ", last_reset_count FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND ",
             $condition
         )

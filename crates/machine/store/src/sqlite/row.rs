@@ -105,10 +105,10 @@ macro_rules! head_columns {
     };
 }
 
-/// What [`verdict`] reads; lists put an empty text in the place of the JSON.
+/// What [`verdict`] reads.
 macro_rules! verdict_columns {
-    ($json:literal) => {
-        concat!("verdict_status, verdict_code, ", $json, ", verdict_round, verdict_seq, verdict_time, verdict_expires")
+    () => {
+        "verdict_status, verdict_code, verdict_round, verdict_seq, verdict_time, verdict_expires"
     };
 }
 
@@ -135,13 +135,12 @@ pub(super) fn head(columns: &mut Columns<'_, '_>) -> Result<Head, StoreError> {
 /// A node without a verdict has NULL in all of its columns.
 pub(super) fn verdict(columns: &mut Columns<'_, '_>) -> Result<Option<Verdict>, StoreError> {
     let Some(number) = columns.get()? else {
-        columns.next += 6;
+        columns.next += 5;
         return Ok(None);
     };
     Ok(Some(Verdict {
         status: status(number)?,
         code: columns.get()?,
-        json: columns.get()?,
         round: columns.uint()?,
         seq: columns.uint()?,
         time: columns.uint()?,

@@ -43,7 +43,13 @@ pub(crate) async fn nodes(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
 pub(crate) async fn node(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     let node = named_node(&app, &call)?;
     let default = app.store.default_policy(&app.cluster).map_err(|error| store_refused(&error))?;
-    let detail = node.verdict.as_ref().and_then(|verdict| serde_json::from_str(&verdict.json).ok());
+    let record = match &node.verdict {
+        Some(verdict) => {
+            app.store.record(&app.cluster, &node.tag, verdict.seq).map_err(|error| store_refused(&error))?
+        }
+        None => None,
+    };
+    let detail = record.and_then(|record| serde_json::from_str(&record.verdict).ok());
     Ok(Reply::json(&NodeView { detail, ..view(summary(node), default, &app.validity()) }))
 }
 

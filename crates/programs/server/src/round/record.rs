@@ -48,7 +48,6 @@ impl Conclusion {
         Verdict {
             status: self.status,
             code: self.code.clone(),
-            json: self.json.clone(),
             round: answered.challenge.round,
             seq: answered.seq,
             time: answered.time,

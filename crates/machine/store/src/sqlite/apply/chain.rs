@@ -41,7 +41,7 @@ pub(super) fn commit(at: Place<'_>, commit: &CommitRecord) -> Result<Outcome, St
     }
     insert_evidence(at, evidence)?;
     append(at, node, head, record)?;
-    conclude(at, node, session.as_deref(), verdict.as_ref(), *reset_count)?;
+    conclude(at, node, record, session.as_deref(), verdict.as_ref(), *reset_count)?;
     Ok(Outcome::Committed)
 }
 
@@ -60,6 +60,7 @@ pub(super) fn expire(at: Place<'_>, node: &NodeTag, record: &Record) -> Result<O
         return Err(Refused::TooEarly { deadline: open.deadline, now: at.now }.into());
     }
     append(at, node, head, record)?;
+    conclude(at, node, record, None, None, None)?;
     Ok(Outcome::Committed)
 }
 
@@ -89,7 +90,7 @@ fn take_open(at: Place<'_>, node: &NodeTag, record: &Record) -> Result<OpenChall
     Ok(open)
 }
 
-/// Adds the record at the end of the chain.
+/// Adds the record at the end of the chain; [`conclude`] moves the head.
 fn append(at: Place<'_>, node: &NodeTag, head: Head, record: &Record) -> Result<(), StoreError> {
     continues(head, record.seq)?;
     if digest(&record.header) != record.hash {
@@ -120,8 +121,6 @@ fn append(at: Place<'_>, node: &NodeTag, head: Head, record: &Record) -> Result<
             record.receipt.as_ref().map(|receipt| &receipt.signature),
         ],
     )?;
-    let sql = "UPDATE nodes SET head_seq = ?3, head_record = ?4 WHERE cluster = ?1 AND node = ?2";
-    at.run(sql, params![at.key(), node.0, seq, record.hash.0])?;
     Ok(())
 }
 
@@ -143,30 +142,38 @@ fn insert_evidence(at: Place<'_>, evidence: &EvidenceParts) -> Result<(), StoreE
     Ok(())
 }
 
-/// What a record changes for its node; what is not given stays.
+/// What a record changes for its node: the head, and what else is given. One statement, because each one that touches
+/// the row writes the whole of it anew.
 fn conclude(
     at: Place<'_>,
     node: &NodeTag,
+    record: &Record,
     session: Option<&[u8]>,
     verdict: Option<&Verdict>,
     reset_count: Option<u32>,
 ) -> Result<(), StoreError> {
-    if session.is_some() || reset_count.is_some() {
-        let sql = "UPDATE nodes SET session = ifnull(?3, session), last_reset_count = ifnull(?4, last_reset_count)
-                   WHERE cluster = ?1 AND node = ?2";
-        at.run(sql, params![at.key(), node.0, session, reset_count])?;
-    }
-    let Some(verdict) = verdict else { return Ok(()) };
-    let sql = "UPDATE nodes SET verdict_status = ?3, verdict_code = ?4, verdict_json = ?5, verdict_round = ?6,
-               verdict_seq = ?7, verdict_time = ?8, verdict_expires = ?9 WHERE cluster = ?1 AND node = ?2";
+    let seq = row::int(record.seq, "record.seq")?;
+    let Some(verdict) = verdict else {
+        let sql = "UPDATE nodes SET head_seq = ?3, head_record = ?4, session = ifnull(?5, session),
+                   last_reset_count = ifnull(?6, last_reset_count) WHERE cluster = ?1 AND node = ?2";
+        at.run(sql, params![at.key(), node.0, seq, record.hash.0, session, reset_count])?;
+        return Ok(());
+    };
+    let sql = "UPDATE nodes SET head_seq = ?3, head_record = ?4, session = ifnull(?5, session),
+               last_reset_count = ifnull(?6, last_reset_count), verdict_status = ?7, verdict_code = ?8,
+               verdict_round = ?9, verdict_seq = ?10, verdict_time = ?11, verdict_expires = ?12
+               WHERE cluster = ?1 AND node = ?2";
     at.run(
         sql,
         params![
             at.key(),
             node.0,
+            seq,
+            record.hash.0,
+            session,
+            reset_count,
             row::status_number(verdict.status),
             verdict.code,
-            verdict.json,
             row::int(verdict.round, "verdict.round")?,
             row::int(verdict.seq, "verdict.seq")?,
             row::int(verdict.time, "verdict.time")?,

@@ -82,7 +82,7 @@ pub(super) fn enrol(
     let sql = "INSERT INTO nodes (cluster, node, label, generation) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT DO UPDATE SET label = ifnull(excluded.label, label), generation = excluded.generation,
                session = NULL, last_reset_count = NULL, verdict_status = NULL, verdict_code = NULL, verdict_round = NULL,
-               verdict_seq = NULL, verdict_time = NULL, verdict_expires = NULL, verdict_json = NULL";
+               verdict_seq = NULL, verdict_time = NULL, verdict_expires = NULL";
     at.run(sql, params![at.key(), node.0, label, generation])?;
     insert_keys(at, node, generation, keys)?;
     let sql = "INSERT INTO grant_uses (cluster, id, node, time) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
