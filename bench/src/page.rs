@@ -74,12 +74,11 @@ impl Page {
     }
 
     pub(crate) fn finish(self) -> String {
-        let command: Vec<String> = std::env::args().skip(1).collect();
-        let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+        let command: Vec<String> = std::env::args().collect();
         let mut out = String::from("# What Avouch costs\n\n");
         let _ = writeln!(out, "Written by a program; `cargo xtask bench` measures again and replaces this page.\n");
         let _ = writeln!(out, "- Measured: {} to {}", self.begun, crate::place::now());
-        let _ = writeln!(out, "- Command: `cargo run{profile} -p avouch-bench -- {}`", command.join(" "));
+        let _ = writeln!(out, "- Command, as `cargo run` starts it: `{}`", command.join(" "));
         for (name, value) in machine() {
             let _ = writeln!(out, "- {name}: {value}");
         }
