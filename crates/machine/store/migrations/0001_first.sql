@@ -111,7 +111,7 @@ CREATE TABLE challenges (
     bytes    BLOB    NOT NULL,
     PRIMARY KEY (cluster, node),
     FOREIGN KEY (cluster, node) REFERENCES nodes (cluster, node)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX challenges_by_deadline ON challenges (cluster, deadline);
 

@@ -37,6 +37,9 @@ pub(super) fn for_writing(path: &Path, options: Options) -> Result<Connection, S
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    // Each change of a batch keeps the pages it touches for its own roll-back; beyond 64 KiB SQLite would write them to
+    // a temporary file, for every round. One change holds them at a time.
+    connection.pragma_update(None, "temp_store", "memory")?;
     // Freed pages are overwritten: a consumed attempt or an erased row does not stay readable in the file.
     connection.pragma_update(None, "secure_delete", true)?;
     if let Some(bytes) = options.max_bytes {
