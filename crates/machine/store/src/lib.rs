@@ -24,7 +24,7 @@ pub use error::StoreError;
 pub use evidence::EvidenceParts;
 pub use rows::{
     Attempt, Event, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record,
-    StoredReceipt, Verdict,
+    Standing, StoredReceipt, Verdict,
 };
 pub use sqlite::{Options, SqliteStore};
 pub use store::{Done, Store};

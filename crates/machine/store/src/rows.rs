@@ -80,6 +80,25 @@ pub struct Node {
     pub last_reset_count: Option<u32>,
 }
 
+/// What a round looks at: what changes from round to round, and which keys the node has. Read at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The node's name.
+    pub tag: NodeTag,
+    /// Generation of its keys; [`crate::Store::key_history`] has the keys, which never change under their generation.
+    pub generation: u32,
+    /// The policy that applies: the node's own, or else the cluster's default.
+    pub policy: Option<Hash>,
+    /// End of the chain.
+    pub head: Head,
+    /// What the appraiser carries from round to round, in its own encoding.
+    pub session: Option<Vec<u8>>,
+    /// TPM resetCount seen in the last authentic quote.
+    pub last_reset_count: Option<u32>,
+    /// The challenge that waits for evidence.
+    pub open: Option<OpenChallenge>,
+}
+
 /// What a list of nodes shows; no blob is read for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSummary {

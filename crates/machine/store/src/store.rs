@@ -6,7 +6,7 @@ use avouch_protocol::{Hash, NodeTag};
 
 use crate::{
     Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Outcome, Policy, Record,
-    StoreError,
+    Standing, StoreError,
 };
 
 /// Takes the answer to a change, on a thread of the engine: it must not block, and must not call
@@ -49,6 +49,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// One node.
     fn node(&self, cluster: &Cluster, node: &NodeTag) -> Result<Option<Node>, StoreError>;
+
+    /// What a round of one node looks at, all of it as it was at one moment.
+    fn standing(&self, cluster: &Cluster, node: &NodeTag) -> Result<Option<Standing>, StoreError>;
 
     /// Nodes in the order of their tags, at most `limit`, those after `after`.
     fn nodes(&self, cluster: &Cluster, after: Option<&NodeTag>, limit: usize) -> Result<Vec<NodeSummary>, StoreError>;

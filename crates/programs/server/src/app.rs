@@ -8,7 +8,7 @@ use avouch_crypto::ca::NodeCa;
 use avouch_crypto::ek::EkRoots;
 use avouch_crypto::signing::SigningKey;
 use avouch_protocol::{Interval, NodeTag};
-use avouch_store::{Change, Cluster, Event, Gap, Node, Outcome, Refused as StoreRefused, Store, StoreError};
+use avouch_store::{Change, Cluster, Event, Gap, Outcome, Refused as StoreRefused, Store, StoreError};
 use axum::http::StatusCode;
 use tokio::sync::{Mutex, oneshot};
 use zeroize::Zeroizing;
@@ -18,8 +18,6 @@ use crate::cache::Caches;
 use crate::clock::{ClockFault, Jump, Reading, ServerClock};
 use crate::config::Pcrs;
 use crate::http::body::BodyBudget;
-use crate::http::guard::Call;
-use crate::http::peer::Peer;
 use crate::http::refusal::Refused;
 use crate::metrics::Metrics;
 use crate::standing::Validity;
@@ -85,22 +83,6 @@ impl App {
         result
     }
 
-    /// The node that the connection was certified for, with its present client key.
-    pub(crate) fn caller(&self, call: &Call) -> Result<Node, Refused> {
-        let Peer::Node { tag, spki } = &call.peer else {
-            // The guard lets no other peer reach a node route.
-            return Err(Refused::internal(&"a node route was reached without a node certificate"));
-        };
-        let node = self.store.node(&self.cluster, tag).map_err(|error| store_refused(&error))?;
-        let node = node.ok_or_else(|| unknown_caller(tag))?;
-        if node.keys.client_spki != *spki {
-            let what = "This node has enrolled again; the client key of this connection is an earlier one.";
-            let remedy = "Use the newest client key of the node; if the state of the agent was restored, enrol again.";
-            return Err(Refused::new(StatusCode::FORBIDDEN, "CLIENT_KEY_REPLACED", what, remedy));
-        }
-        Ok(node)
-    }
-
     /// Notes something for the operator; a store that fails is seen elsewhere.
     pub(crate) fn note(&self, now: u64, event: Event) {
         let kind = event.kind.clone();
@@ -139,7 +121,7 @@ fn clock_refused(fault: ClockFault) -> Refused {
     Refused::new(StatusCode::SERVICE_UNAVAILABLE, "VERIFIER_CLOCK", what, remedy).retry(30)
 }
 
-fn unknown_caller(tag: &NodeTag) -> Refused {
+pub(crate) fn unknown_caller(tag: &NodeTag) -> Refused {
     let what = format!("No node {} is enrolled here.", tag.short());
     let remedy = "Enrol the node again with a new token; the server may have lost its database.";
     Refused::new(StatusCode::FORBIDDEN, "NODE_UNKNOWN", what, remedy)

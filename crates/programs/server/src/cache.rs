@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::hash::Hash as Key;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use avouch_appraise::{NodeKeys, Policy};
+use avouch_appraise::Policy;
 use avouch_protocol::{Hash, NodeTag};
 
+use crate::caller::EnrolledKeys;
 use crate::standing::Validity;
 
 /// Policies kept parsed; a cluster has a few, each up to some ten MiB.
@@ -21,7 +22,7 @@ const COUNT_SECONDS: u64 = 5;
 pub(crate) struct Caches {
     pub(crate) policies: Bounded<Hash, Policy>,
     /// By generation, so that a node with new keys is never judged by its old ones.
-    pub(crate) keys: Bounded<(NodeTag, u32), NodeKeys>,
+    pub(crate) keys: Bounded<(NodeTag, u32), EnrolledKeys>,
     counted: Mutex<Option<Counted>>,
 }
 

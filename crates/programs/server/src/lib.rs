@@ -14,6 +14,7 @@ pub mod api;
 mod app;
 mod appraisal;
 mod cache;
+mod caller;
 mod clock;
 mod config;
 mod data_dir;

@@ -2,11 +2,12 @@
 
 use std::thread;
 
-use avouch_protocol::{NodeTag, Status};
+use avouch_crypto::sha256;
+use avouch_protocol::{Hash, NodeTag, Status};
 
 use super::specimen::{PATIENCE, START, answer, ask, challenge, cluster, hash, join, tag};
 use super::{applied, found, read, refused};
-use crate::{Change, Cluster, CommitRecord, EvidenceParts, Head, Outcome, Refused, Store};
+use crate::{Assignee, Change, Cluster, CommitRecord, EvidenceParts, Head, Outcome, Refused, Store};
 
 /// How many threads race for one thing.
 const RACERS: u64 = 8;
@@ -96,6 +97,39 @@ pub fn record_advances_head_session_and_verdict(open: &dyn Fn() -> Box<dyn Store
     assert_eq!(read(store.records(&cluster, &node, None, 1)), std::slice::from_ref(&second.record));
     assert_eq!(found(store.evidence(&cluster, &first.evidence.digest())), b"first");
     assert_eq!(found(store.record_of_evidence(&cluster, &node, &second.evidence.digest())), second.record);
+}
+
+/// What a round reads in one go agrees with what is read one by one: before the first challenge, while one is open, and
+/// after its record.
+pub fn standing_is_what_the_single_reads_say(open: &dyn Fn() -> Box<dyn Store>) {
+    let (store, cluster) = (open(), cluster());
+    let node = read(join(&*store, &cluster, 1));
+    let (own, default) = (b"own policy".to_vec(), b"default policy".to_vec());
+    let agrees = |policy: Option<Hash>| {
+        let (standing, single) = (found(store.standing(&cluster, &node)), found(store.node(&cluster, &node)));
+        assert_eq!((standing.tag, standing.generation, standing.head), (single.tag, single.generation, single.head));
+        assert_eq!(
+            (standing.session, standing.last_reset_count, standing.policy),
+            (single.session, single.last_reset_count, policy)
+        );
+        assert_eq!(standing.open, read(store.open_challenge(&cluster, &node)));
+        standing.open.is_some()
+    };
+    assert!(!agrees(None));
+    let assign = |to, bytes: &[u8]| {
+        let reference = Hash(sha256(&[bytes]));
+        applied(&*store, &cluster, START, Change::PutPolicy { name: "policy".into(), bytes: bytes.to_vec() });
+        applied(&*store, &cluster, START, Change::AssignPolicy { to, policy: Some(reference) });
+        Some(reference)
+    };
+    let default = assign(Assignee::Default, &default);
+    assert!(!agrees(default));
+    let own = assign(Assignee::Node(node), &own);
+    read(ask(&*store, &cluster, &node, START));
+    assert!(agrees(own));
+    round(&*store, &cluster, &node, b"first", START);
+    assert!(!agrees(own));
+    assert_eq!(read(store.standing(&cluster, &tag(2))), None);
 }
 
 /// A record needs the open challenge of its number with exactly its bytes, in time, and digests that are right. What

@@ -33,6 +33,7 @@ macro_rules! contract_tests {
             second_challenge_gets_the_first_ones_bytes,
             racing_challenges_have_one_winner,
             record_advances_head_session_and_verdict,
+            standing_is_what_the_single_reads_say,
             record_without_its_challenge_is_refused,
             repeated_evidence_is_stored_once_and_other_bytes_are_spent,
             racing_evidence_has_one_winner,

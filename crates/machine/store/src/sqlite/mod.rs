@@ -17,8 +17,8 @@ use self::readers::Readers;
 use self::writer::{Job, Writer};
 use crate::store::Done;
 use crate::{
-    Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record, Store,
-    StoreError,
+    Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record, Standing,
+    Store, StoreError,
 };
 
 /// A store in one SQLite file.
@@ -94,6 +94,10 @@ impl Store for SqliteStore {
 
     fn node(&self, cluster: &Cluster, node: &NodeTag) -> Result<Option<Node>, StoreError> {
         read::node(&self.readers.take(), cluster, node)
+    }
+
+    fn standing(&self, cluster: &Cluster, node: &NodeTag) -> Result<Option<Standing>, StoreError> {
+        read::standing(&self.readers.take(), cluster, node)
     }
 
     fn nodes(&self, cluster: &Cluster, after: Option<&NodeTag>, limit: usize) -> Result<Vec<NodeSummary>, StoreError> {

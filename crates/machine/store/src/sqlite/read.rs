@@ -7,7 +7,7 @@ use super::row::{self, Columns, head_columns, key_columns, record_columns, verdi
 use crate::evidence::{digest, unpack};
 use crate::{
     Cluster, Event, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record,
-    StoreError,
+    Standing, StoreError,
 };
 
 /// At most one row.
@@ -69,6 +69,39 @@ pub(super) fn node(connection: &Connection, cluster: &Cluster, node: &NodeTag) -
             session: columns.get()?,
             verdict: row::verdict(columns)?,
             last_reset_count: columns.get()?,
+        })
+    })
+}
+
+/// One statement is one snapshot, and one pass through the locks of the write-ahead log.
+pub(super) fn standing(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+) -> Result<Option<Standing>, StoreError> {
+    let sql = concat!(
+        "SELECT generation, ifnull(policy, (SELECT default_policy FROM clusters WHERE clusters.cluster = ?1)), ",
+        head_columns!(),
+        ", session, last_reset_count, seq, round, bytes, deadline
+         FROM nodes LEFT JOIN challenges USING (cluster, node) WHERE cluster = ?1 AND node = ?2"
+    );
+    first(connection, sql, params![cluster.as_str(), node.0], |columns| {
+        Ok(Standing {
+            tag: *node,
+            generation: columns.get()?,
+            policy: columns.some_hash()?,
+            head: row::head(columns)?,
+            session: columns.get()?,
+            last_reset_count: columns.get()?,
+            open: match columns.some_uint()? {
+                None => None,
+                Some(seq) => Some(OpenChallenge {
+                    seq,
+                    round: columns.uint()?,
+                    bytes: columns.get()?,
+                    deadline: columns.uint()?,
+                }),
+            },
         })
     })
 }

@@ -18,7 +18,6 @@ use crate::app::{App, store_refused};
 use crate::http::guard::Call;
 use crate::http::refusal::Refused;
 use crate::http::reply::Reply;
-use crate::round::node_keys;
 
 /// Records looked at on the way back to the start of a boot session: five weeks at the default interval.
 const MOST_RECORDS: u64 = 10_000;
@@ -80,13 +79,13 @@ fn authentic(app: &App, node: &Node, seq: u64) -> Result<Option<Stored>, Refused
     let Some(evidence) = bytes.and_then(|bytes| Evidence::from_cbor(&bytes).ok()) else { return Ok(None) };
     let header = RecordHeader::from_cbor(&record.header).map_err(|error| Refused::internal(&error))?;
     let challenge = Challenge::from_cbor(&header.challenge).map_err(|error| Refused::internal(&error))?;
-    let keys = node_keys(app, node)?;
+    let keys = app.enrolled_keys(&node.tag, node.generation)?;
     let expected = Expected {
-        ak: keys.ak(),
-        qualified_signer: keys.qualified_signer(),
+        ak: keys.checked.ak(),
+        qualified_signer: keys.checked.qualified_signer(),
         challenge: &challenge,
         challenge_bytes: &header.challenge,
-        client_spki: node.keys.client_spki,
+        client_spki: keys.client_spki,
         last: None,
     };
     let authentic = AuthenticQuote::authenticate(&evidence, &expected).is_ok();

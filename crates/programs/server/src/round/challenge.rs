@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use avouch_appraise::Session;
 use avouch_protocol::{Challenge, ChallengeRequest, Hash, Message, NodeTag, Offsets, VERSION};
-use avouch_store::{Change, Event, Node, OpenChallenge, Outcome, Refused as StoreRefused, StoreError};
+use avouch_store::{Change, Event, OpenChallenge, Outcome, Refused as StoreRefused, Standing, StoreError};
 use axum::http::StatusCode;
 
 use super::expiry::expire;
@@ -21,21 +21,20 @@ const TRIES: usize = 4;
 pub(crate) async fn challenge(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     let now = app.now()?;
     let request = ChallengeRequest::from_cbor(&call.body).map_err(|error| Refused::malformed(&error))?;
-    let mut node = app.caller(&call)?;
+    let mut node = app.caller(&call)?.standing;
     check_chain(&app, now, &node, &request)?;
     for _ in 0..TRIES {
-        let open = app.store.open_challenge(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
-        if let Some(open) = open {
+        if let Some(open) = node.open.take() {
             if now <= open.deadline {
                 return Ok(Reply::cbor(open.bytes));
             }
             expire(&app, now, node.tag, &open).await?;
-            node = app.caller(&call)?;
+            node = app.caller(&call)?.standing;
         }
         match open_new(&app, now, &node).await? {
             Some(bytes) => return Ok(Reply::cbor(bytes)),
             // The chain grew between reading and writing.
-            None => node = app.caller(&call)?,
+            None => node = app.caller(&call)?.standing,
         }
     }
     let what = "Other requests of this node changed its chain while a challenge was made.";
@@ -43,7 +42,7 @@ pub(crate) async fn challenge(app: Arc<App>, call: Call) -> Result<Reply, Refuse
 }
 
 /// `None` when the chain has another end by now.
-async fn open_new(app: &App, now: u64, node: &Node) -> Result<Option<Vec<u8>>, Refused> {
+async fn open_new(app: &App, now: u64, node: &Standing) -> Result<Option<Vec<u8>>, Refused> {
     let made = make(app, now, node).await?;
     let bytes = made.bytes.clone();
     match app.apply(now, Change::OpenChallenge { node: node.tag, challenge: made }).await {
@@ -55,14 +54,10 @@ async fn open_new(app: &App, now: u64, node: &Node) -> Result<Option<Vec<u8>>, R
     }
 }
 
-async fn make(app: &App, now: u64, node: &Node) -> Result<OpenChallenge, Refused> {
+async fn make(app: &App, now: u64, node: &Standing) -> Result<OpenChallenge, Refused> {
     let round = app.interval.round_at(now);
     let seq = node.head.seq.saturating_add(1);
-    let default = || app.store.default_policy(&app.cluster).map_err(|error| store_refused(&error));
-    let policy_ref = match node.policy {
-        Some(policy) => policy,
-        None => default()?.unwrap_or(Hash::ZERO),
-    };
+    let policy_ref = node.policy.unwrap_or(Hash::ZERO);
     let challenge = Challenge {
         v: VERSION,
         origin: app.origin.clone(),
@@ -82,13 +77,13 @@ async fn make(app: &App, now: u64, node: &Node) -> Result<OpenChallenge, Refused
 }
 
 /// A session that cannot be read proves nothing: everything is owed, and the appraisal says why.
-fn offsets(node: &Node, policy_ref: &Hash) -> Offsets {
+fn offsets(node: &Standing, policy_ref: &Hash) -> Offsets {
     let session = node.session.as_deref().and_then(|bytes| Session::from_cbor(bytes).ok());
     session.map(|session| session.offsets(policy_ref)).unwrap_or_default()
 }
 
 /// Both sides hold one chain: what the agent has a receipt for must be in the server's chain.
-fn check_chain(app: &App, now: u64, node: &Node, request: &ChallengeRequest) -> Result<(), Refused> {
+fn check_chain(app: &App, now: u64, node: &Standing, request: &ChallengeRequest) -> Result<(), Refused> {
     let held = match request.last_seq {
         0 => Some(Hash::ZERO),
         seq if seq == node.head.seq => Some(node.head.record),

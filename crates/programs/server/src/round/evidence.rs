@@ -52,23 +52,28 @@ async fn prepare(app: &Arc<App>, call: &Call) -> Result<Prepared, Refused> {
 
 fn prepare_here(app: &App, call: &Call) -> Result<Prepared, Refused> {
     let now = app.now()?;
-    let node = app.caller(call)?;
+    let caller = app.caller(call)?;
+    let node = &caller.standing;
     let body: &[u8] = &call.body;
     let digest = Hash(sha256(&[body]));
+    let message = Evidence::from_cbor(body);
+    let commit = |commit| Ok(Prepared::Commit { now, commit: Box::new(commit) });
+    // A message that names the open challenge cannot have been stored before: that would have closed the challenge.
+    if let (Ok(message), Some(open)) = (&message, &node.open)
+        && now <= open.deadline
+        && answers(open, message.seq, &message.challenge)
+    {
+        return commit(Submission { now, caller: &caller, open, message, body, digest }.judge(app)?);
+    }
     let stored = app.store.record_of_evidence(&app.cluster, &node.tag, &digest);
     if let Some(stored) = stored.map_err(|error| store_refused(&error))? {
         return give_receipt(app, now, &stored, node.last_reset_count).map(Prepared::Again);
     }
-    let message = Evidence::from_cbor(body).map_err(|error| Refused::malformed(&error))?;
-    let open = app.store.open_challenge(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
-    let commit = match open {
-        Some(open) if now > open.deadline => return Ok(Prepared::Overdue { now, node: node.tag, open }),
-        Some(open) if answers(&open, message.seq, &message.challenge) => {
-            Submission { now, node, open: &open, message: &message, body, digest }.judge(app)?
-        }
-        open => late::commit(app, now, &node, open.as_ref(), &message, body, digest)?,
-    };
-    Ok(Prepared::Commit { now, commit: Box::new(commit) })
+    let message = message.map_err(|error| Refused::malformed(&error))?;
+    match &node.open {
+        Some(open) if now > open.deadline => Ok(Prepared::Overdue { now, node: node.tag, open: open.clone() }),
+        open => commit(late::commit(app, now, &caller, open.as_ref(), &message, body, digest)?),
+    }
 }
 
 async fn finish(app: &App, prepared: Prepared) -> Result<Reply, Refused> {

@@ -20,22 +20,22 @@ use crate::http::reply::Reply;
 /// idempotent like evidence, and its receipt is the same.
 pub(crate) async fn key_lost(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     let now = app.now()?;
-    let node = app.caller(&call)?;
+    let caller = app.caller(&call)?;
+    let node = &caller.standing;
     let notice = KeyLost::from_cbor(&call.body).map_err(|error| Refused::malformed(&error))?;
     let digest = Hash(sha256(&[&call.body]));
     let stored = app.store.record_of_evidence(&app.cluster, &node.tag, &digest);
     if let Some(stored) = stored.map_err(|error| store_refused(&error))? {
         return give_receipt(&app, now, &stored, node.last_reset_count);
     }
-    let open = app.store.open_challenge(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
-    let open = open.filter(|open| now <= open.deadline && answers(open, notice.seq, &notice.challenge));
+    let open = node.open.as_ref().filter(|open| now <= open.deadline && answers(open, notice.seq, &notice.challenge));
     let open = open.ok_or_else(|| {
         let what = "The notice names no open challenge of this node.";
         Refused::new(StatusCode::CONFLICT, "NO_CHALLENGE", what, "Ask for a challenge and name that one.")
     })?;
     let challenge = Challenge::from_cbor(&open.bytes).map_err(|error| Refused::internal(&error))?;
-    let session = session(&node).ok().flatten();
-    let appraisal = Appraisal::key_lost(&notice, &challenge, session.as_ref(), &context(&app, &node, &challenge));
+    let session = session(node).ok().flatten();
+    let appraisal = Appraisal::key_lost(&notice, &challenge, session.as_ref(), &context(&app, &caller, &challenge));
     let answered = Answered {
         challenge: &challenge,
         challenge_bytes: &open.bytes,

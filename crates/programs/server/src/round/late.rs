@@ -5,14 +5,15 @@
 
 use avouch_appraise::{AuthenticQuote, Expected, Rejection};
 use avouch_protocol::{Challenge, Evidence, Hash, Message, RecordHeader, Status};
-use avouch_store::{CommitRecord, Event, EvidenceParts, Node, OpenChallenge, Record};
+use avouch_store::{CommitRecord, Event, EvidenceParts, OpenChallenge, Record};
 use axum::http::StatusCode;
 
 use super::evidence::spent;
 use super::record::{Answered, Conclusion, record};
-use super::submission::{context, node_keys};
+use super::submission::context;
 use crate::app::{App, store_refused};
 use crate::appraisal::unjudged;
+use crate::caller::Caller;
 use crate::http::refusal::Refused;
 
 /// Code of a late record.
@@ -22,16 +23,17 @@ const LATE: &str = "LATE";
 pub(super) fn commit(
     app: &App,
     now: u64,
-    node: &Node,
+    caller: &Caller,
     open: Option<&OpenChallenge>,
     message: &Evidence,
     body: &[u8],
     digest: Hash,
 ) -> Result<CommitRecord, Refused> {
+    let node = &caller.standing;
     let stored = app.store.record(&app.cluster, &node.tag, message.seq).map_err(|error| store_refused(&error))?;
     let stored = stored.filter(|record| record.challenge == message.challenge);
     let unanswered = match stored {
-        Some(record) if record.evidence.is_some() => return Err(second_answer(app, now, node, message, &record)),
+        Some(record) if record.evidence.is_some() => return Err(second_answer(app, now, caller, message, &record)),
         Some(record) => record,
         None => return Err(no_challenge(open, message)),
     };
@@ -41,7 +43,7 @@ pub(super) fn commit(
         return Err(Refused::new(StatusCode::CONFLICT, "CHALLENGE_OPEN", what, remedy));
     }
     let (challenge_bytes, challenge) = challenge_of(&unanswered)?;
-    authenticate(app, node, message, &challenge, &challenge_bytes)?.map_err(|rejection| rejected(&rejection))?;
+    authenticate(caller, message, &challenge, &challenge_bytes).map_err(|rejection| rejected(&rejection))?;
     let answered = Answered {
         challenge: &challenge,
         challenge_bytes: &challenge_bytes,
@@ -52,7 +54,7 @@ pub(super) fn commit(
         late: true,
     };
     let what = "the evidence came after its challenge had run out; it counts for order and coverage, never as a pass";
-    let mut verdict = unjudged(&challenge, &context(app, node, &challenge), LATE, what);
+    let mut verdict = unjudged(&challenge, &context(app, caller, &challenge), LATE, what);
     (verdict.status, verdict.expires) = (Status::Unanswered, 0);
     let shared: Vec<&[u8]> = message.boot_log.iter().map(|log| log.as_slice()).collect();
     Ok(CommitRecord {
@@ -73,34 +75,32 @@ fn challenge_of(record: &Record) -> Result<(Vec<u8>, Challenge), Refused> {
 
 /// Authenticates without the node's session: late evidence is older than what the session says, and honestly so.
 fn authenticate(
-    app: &App,
-    node: &Node,
+    caller: &Caller,
     message: &Evidence,
     challenge: &Challenge,
     challenge_bytes: &[u8],
-) -> Result<Result<AuthenticQuote, Rejection>, Refused> {
-    let keys = node_keys(app, node)?;
+) -> Result<AuthenticQuote, Rejection> {
     let expected = Expected {
-        ak: keys.ak(),
-        qualified_signer: keys.qualified_signer(),
+        ak: caller.keys.checked.ak(),
+        qualified_signer: caller.keys.checked.qualified_signer(),
         challenge,
         challenge_bytes,
-        client_spki: node.keys.client_spki,
+        client_spki: caller.keys.client_spki,
         last: None,
     };
-    Ok(AuthenticQuote::authenticate(message, &expected))
+    AuthenticQuote::authenticate(message, &expected)
 }
 
 /// Other bytes for a challenge that was answered. Made by this TPM for this challenge, they are an incident: somebody
 /// quoted twice and chose.
-fn second_answer(app: &App, now: u64, node: &Node, message: &Evidence, record: &Record) -> Refused {
-    let authentic = challenge_of(record)
-        .and_then(|(bytes, challenge)| authenticate(app, node, message, &challenge, &bytes))
-        .is_ok_and(|outcome| outcome.is_ok());
+fn second_answer(app: &App, now: u64, caller: &Caller, message: &Evidence, record: &Record) -> Refused {
+    let node = caller.standing.tag;
+    let authentic =
+        challenge_of(record).is_ok_and(|(bytes, challenge)| authenticate(caller, message, &challenge, &bytes).is_ok());
     if authentic {
-        tracing::warn!(node = %node.tag.short(), seq = record.seq, "authentic second answer to a spent challenge");
+        tracing::warn!(node = %node.short(), seq = record.seq, "authentic second answer to a spent challenge");
         let detail = serde_json::json!({ "seq": record.seq }).to_string();
-        app.note(now, Event { kind: "CHALLENGE_SPENT".into(), node: Some(node.tag), detail });
+        app.note(now, Event { kind: "CHALLENGE_SPENT".into(), node: Some(node), detail });
     }
     spent()
 }

@@ -13,4 +13,3 @@ pub(crate) use challenge::challenge;
 pub(crate) use evidence::evidence;
 pub(crate) use expiry::expire_overdue;
 pub(crate) use key_lost::key_lost;
-pub(crate) use submission::node_keys;

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use avouch_appraise::{Context, NodeKeys, Policy, Session};
-use avouch_crypto::sha256;
+use avouch_appraise::{Context, Policy, Session};
 use avouch_protocol::{Challenge, Evidence, Hash, Message, Round};
-use avouch_store::{CommitRecord, EvidenceParts, Node, OpenChallenge};
-use serde::Deserialize;
+use avouch_store::{CommitRecord, EvidenceParts, OpenChallenge, Standing};
 
 use super::record::{Answered, Conclusion, record};
 use crate::app::{App, store_refused};
 use crate::appraisal::{Case, Opinion, appraise_surely, unjudged};
+use crate::caller::Caller;
 use crate::http::refusal::Refused;
 
 /// What every verdict says of a TPM that is software.
@@ -20,7 +19,7 @@ const SOFTWARE_TPM: &str = "software TPM: evaluation only";
 /// Evidence that speaks of the node's open challenge, before its deadline.
 pub(super) struct Submission<'a> {
     pub(super) now: u64,
-    pub(super) node: Node,
+    pub(super) caller: &'a Caller,
     pub(super) open: &'a OpenChallenge,
     pub(super) message: &'a Evidence,
     pub(super) body: &'a [u8],
@@ -52,7 +51,7 @@ impl Submission<'_> {
         let conclusion = Conclusion::of(&verdict)?;
         let shared: Vec<&[u8]> = self.message.boot_log.iter().map(|log| log.as_slice()).collect();
         Ok(CommitRecord {
-            node: self.node.tag,
+            node: self.caller.standing.tag,
             record: record(app, &answered, &conclusion),
             evidence: EvidenceParts::sharing(self.body, &shared),
             reset_count: session.as_ref().map(Session::reset_count),
@@ -62,24 +61,23 @@ impl Submission<'_> {
     }
 
     fn opinion(&self, app: &App, challenge: &Challenge) -> Result<Opinion, Refused> {
-        let context = context(app, &self.node, challenge);
-        let session = match session(&self.node) {
+        let context = context(app, self.caller, challenge);
+        let session = match session(&self.caller.standing) {
             Ok(session) => session,
             // Going on without it would forget the order of quotes that it proves.
             Err(why) => {
-                tracing::error!(node = %self.node.tag.short(), why, "a stored session cannot be read");
+                tracing::error!(node = %self.caller.standing.tag.short(), why, "a stored session cannot be read");
                 let what = "what the server kept of this node cannot be read; enrol the node again";
                 return Ok(Opinion::Broken(Box::new(unjudged(challenge, &context, "SESSION_UNREADABLE", what))));
             }
         };
-        let keys = node_keys(app, &self.node)?;
         let policy = policy(app, &challenge.policy_ref)?;
         let case = Case {
             evidence: self.message,
             challenge,
             challenge_bytes: &self.open.bytes,
-            client_spki: self.node.keys.client_spki,
-            keys: &keys,
+            client_spki: self.caller.keys.client_spki,
+            keys: &self.caller.keys.checked,
             session: session.as_ref(),
             policy: policy.as_deref(),
             context,
@@ -89,24 +87,17 @@ impl Submission<'_> {
 }
 
 /// What a verdict on this node depends on beside evidence and policy.
-pub(super) fn context<'a>(app: &App, node: &Node, challenge: &Challenge) -> Context<'a> {
+pub(super) fn context<'a>(app: &App, caller: &Caller, challenge: &Challenge) -> Context<'a> {
     Context {
         expires: Round(challenge.round).verdict_expires(app.interval),
-        ek: Hash(sha256(&[&node.keys.ek_name])),
-        tpm: is_software(&node.keys.ek_identity).then_some(SOFTWARE_TPM),
+        ek: caller.keys.ek,
+        tpm: caller.keys.software.then_some(SOFTWARE_TPM),
     }
 }
 
 /// The appraiser's state of the node.
-pub(super) fn session(node: &Node) -> Result<Option<Session>, String> {
+pub(super) fn session(node: &Standing) -> Result<Option<Session>, String> {
     node.session.as_deref().map(Session::from_cbor).transpose().map_err(|error| error.to_string())
-}
-
-/// The node's keys, parsed once per generation.
-pub(crate) fn node_keys(app: &App, node: &Node) -> Result<Arc<NodeKeys>, Refused> {
-    let parse = || NodeKeys::check(&node.keys.ak_public, &node.keys.parent_public).map(Some);
-    let keys = app.caches.keys.find(&(node.tag, node.generation), parse).map_err(|error| Refused::internal(&error))?;
-    keys.ok_or_else(|| Refused::internal(&"the enrolled keys of a node are missing"))
 }
 
 fn policy(app: &App, reference: &Hash) -> Result<Option<Arc<Policy>>, Refused> {
@@ -117,13 +108,4 @@ fn policy(app: &App, reference: &Hash) -> Result<Option<Arc<Policy>>, Refused> {
         let stored = app.store.policy(&app.cluster, reference).map_err(|error| store_refused(&error))?;
         stored.map(|policy| Policy::parse(&policy.bytes)).transpose().map_err(|error| Refused::internal(&error))
     })
-}
-
-/// An identity that cannot be read is taken for a software TPM: the label warns.
-fn is_software(identity: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Identity {
-        software: bool,
-    }
-    serde_json::from_str::<Identity>(identity).map_or(true, |identity| identity.software)
 }
