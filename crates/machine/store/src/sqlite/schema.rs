@@ -41,6 +41,9 @@ fn migrate_locked(connection: &Connection) -> Result<(), StoreError> {
         connection.execute_batch(script)?;
         connection.pragma_update(None, "user_version", version)?;
     }
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    // Written only where it is missing: a server must be able to start on a full disk and serve what it holds.
+    if application != APPLICATION_ID {
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
     Ok(())
 }
