@@ -12,7 +12,7 @@ macro_rules! targets {
     ($($name:ident)*) => {
         const TESTED: &[&str] = &[$(stringify!($name)),*];
 
-        mod mutated_inputs_never_panic {
+        mod mutations {
             $(#[test] fn $name() { super::check(stringify!($name)); })*
         }
     };
