@@ -112,23 +112,31 @@ struct Counted {
     skipped: u64,
     summaries: u64,
     showing: bool,
+    /// False in this file's own tests: what they printed would be counted by the run that they are part of.
+    echo: bool,
 }
 
 impl Counted {
     fn by(runner: Runner) -> Self {
-        Self { runner, passed: 0, failed: 0, skipped: 0, summaries: 0, showing: false }
+        Self { runner, passed: 0, failed: 0, skipped: 0, summaries: 0, showing: false, echo: true }
+    }
+
+    fn echo(&self, line: &str) {
+        if self.echo {
+            eprintln!("{line}");
+        }
     }
 
     fn read(&mut self, line: &str) {
         let text = line.trim_start();
         if text.starts_with("skipped:") {
             self.skipped += 1;
-            eprintln!("    {text}");
+            self.echo(&format!("    {text}"));
         } else if let Some(rest) = text.strip_prefix("Summary [").filter(|_| self.runner == Runner::Nextest) {
             self.summaries += 1;
             self.passed += number_before(rest, " passed");
             self.failed += number_before(rest, " failed") + number_before(rest, " timed out");
-            eprintln!("    {text}");
+            self.echo(&format!("    {text}"));
         } else if let Some(rest) = text.strip_prefix("test result:").filter(|_| self.runner == Runner::CargoTest) {
             self.summaries += 1;
             self.passed += number_before(rest, " passed");
@@ -147,7 +155,7 @@ impl Counted {
             self.showing = true;
         }
         if self.showing || text.starts_with("counted:") || text.starts_with("warning: unused") {
-            eprintln!("{line}");
+            self.echo(line);
         }
     }
 
@@ -157,7 +165,7 @@ impl Counted {
         (self.summaries > 0).then(|| {
             let passed = self.passed.saturating_sub(self.skipped);
             if in_ci && self.skipped > 0 {
-                eprintln!("{} tests were skipped, which continuous integration does not allow", self.skipped);
+                self.echo(&format!("{} tests were skipped, which CI does not allow", self.skipped));
                 return Tally { passed, failed: self.failed + self.skipped, skipped: 0 };
             }
             Tally { passed, failed: self.failed, skipped: self.skipped }
@@ -177,7 +185,7 @@ mod tests {
     use super::*;
 
     fn read(runner: Runner, lines: &[&str]) -> Counted {
-        let mut counted = Counted::by(runner);
+        let mut counted = Counted { echo: false, ..Counted::by(runner) };
         lines.iter().for_each(|line| counted.read(line));
         counted
     }
