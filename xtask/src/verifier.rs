@@ -15,6 +15,8 @@ use crate::command::{cargo, must, root};
 const HOST_IN_GUEST: &str = "10.0.2.2";
 /// Seconds between rounds, so that a deviation shows while a person watches.
 pub(crate) const INTERVAL_SECONDS: u64 = 10;
+/// A verdict is there within two rounds and their grace.
+pub(crate) const VERDICT_DEADLINE: Duration = Duration::from_secs(4 * INTERVAL_SECONDS + 30);
 /// Longest wait for the server to be ready; it needs well under a second.
 const START_DEADLINE: Duration = Duration::from_secs(20);
 /// Pause between two looks at a state that is waited for.

@@ -14,11 +14,9 @@ use serde_json::Value;
 use crate::command::root;
 use crate::lab::{self, BOOT_DEADLINE};
 use crate::tally::Tally;
-use crate::verifier::{INTERVAL_SECONDS, Verifier, build_programs};
+use crate::verifier::{INTERVAL_SECONDS, VERDICT_DEADLINE, Verifier, build_programs};
 use summary::Summary;
 
-/// A verdict is there within two rounds and their grace.
-const VERDICT_DEADLINE: Duration = Duration::from_secs(4 * INTERVAL_SECONDS + 30);
 /// A program that no policy knows.
 const UNKNOWN_PROGRAM: &str = "#!/bin/sh\n# A copy with one byte more is a program that nobody approved.\ncp /usr/bin/true /root/unknown && printf x >> /root/unknown && chmod +x /root/unknown && /root/unknown\n";
 

@@ -11,10 +11,8 @@ use super::{BOOT_DEADLINE, confirmed_policy, enrol, enrolment_job};
 use crate::command::root;
 use crate::demo::{path_text, say};
 use crate::tally::Tally;
-use crate::verifier::{INTERVAL_SECONDS, Programs, Verifier};
+use crate::verifier::{Programs, VERDICT_DEADLINE, Verifier};
 
-/// A verdict is there within two rounds and their grace.
-const VERDICT_DEADLINE: Duration = Duration::from_secs(4 * INTERVAL_SECONDS + 30);
 /// Scripts in the guest are short.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
 
