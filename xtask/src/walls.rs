@@ -12,12 +12,14 @@ use crate::tally::Tally;
 /// Floors from the ground up; a package may depend on its own floor and on those below it.
 const FLOORS: [&str; 4] = ["crates/formats/", "crates/judgement/", "crates/machine/", "crates/programs/"];
 /// Outside crates that judgement may name: encodings, and in `crypto` alone the cryptography.
-const JUDGEMENT_MAY_NAME: [&str; 12] = [
+const JUDGEMENT_MAY_NAME: [&str; 14] = [
     "aws-lc-rs",
+    "cms",
     "data-encoding",
     "der",
     "minicbor",
     "rcgen",
+    "regorus",
     "rustls",
     "rustls-pki-types",
     "rustls-webpki",
@@ -27,8 +29,8 @@ const JUDGEMENT_MAY_NAME: [&str; 12] = [
     "zeroize",
 ];
 /// Libraries of cryptography that only `avouch-crypto` names.
-const ONLY_CRYPTO: [&str; 10] =
-    ["aws-lc-rs", "der", "ed25519-dalek", "openssl", "p256", "rcgen", "ring", "rustls-webpki", "sha2", "x509-cert"];
+const ONLY_CRYPTO: [&str; 11] =
+    ["aws-lc-rs", "cms", "der", "ed25519-dalek", "openssl", "p256", "rcgen", "ring", "rustls-webpki", "sha2", "x509-cert"];
 /// What must not be anywhere in the agent's tree: every node carries it.
 const NOT_IN_AGENT: [&str; 10] = [
     "axum",
