@@ -16,7 +16,7 @@ use crate::page::Section;
 use crate::tpm::Attester;
 
 const SPKI: Hash = Hash([5; 32]);
-const CONTEXT: Context<'static> = Context { expires: 2_000_000_000, ek: Hash([6; 32]), tpm: None };
+const CONTEXT: Context<'static> = Context { now: 1_700_000_000, expires: 2_000_000_000, ek: Hash([6; 32]), tpm: None };
 /// Files in the policy that judges, as many as a server installation has.
 pub(crate) const POLICY_FILES: u32 = 50_000;
 

@@ -29,8 +29,19 @@ const JUDGEMENT_MAY_NAME: [&str; 14] = [
     "zeroize",
 ];
 /// Libraries of cryptography that only `avouch-crypto` names.
-const ONLY_CRYPTO: [&str; 11] =
-    ["aws-lc-rs", "cms", "der", "ed25519-dalek", "openssl", "p256", "rcgen", "ring", "rustls-webpki", "sha2", "x509-cert"];
+const ONLY_CRYPTO: [&str; 11] = [
+    "aws-lc-rs",
+    "cms",
+    "der",
+    "ed25519-dalek",
+    "openssl",
+    "p256",
+    "rcgen",
+    "ring",
+    "rustls-webpki",
+    "sha2",
+    "x509-cert",
+];
 /// What must not be anywhere in the agent's tree: every node carries it.
 const NOT_IN_AGENT: [&str; 10] = [
     "axum",

@@ -17,6 +17,8 @@ use crate::verdict::{SessionFacts, Verdict};
 /// What the caller knows beside the evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
+    /// Unix seconds of server time at which the evidence came: what windows and expiries are compared with.
+    pub now: u64,
     /// Unix seconds of server time at which the verdict expires: the end of the round after the challenge's, and the
     /// grace.
     pub expires: u64,

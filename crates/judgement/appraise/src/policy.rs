@@ -289,7 +289,7 @@ impl fmt::Display for PolicyError {
                 write!(f, "the policy is not understood at line {line}, column {column}: {reason}")
             }
             Self::TooLong { got } => write!(f, "the policy has {got} bytes, at most {MAX_POLICY_BYTES} are read"),
-            Self::Version { got } => write!(f, "the policy has version {got}, this release reads version 1"),
+            Self::Version { got } => write!(f, "the policy has version {got}, this release reads versions 1 and 2"),
             Self::Digest { section, got } => {
                 write!(f, "{section} holds {got:?} where a digest in hexadecimal was wanted")
             }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use avouch_protocol::Hash;
 
-use super::file::{Boot, BootSection, ImaPolicyText, ImaSection, PolicyFile, VERSION, default_tolerated};
+use super::file::{
+    Boot, BootSection, ImaPolicyText, ImaSection, MinimumSection, PolicyFile, TpmSection, VERSION, default_tolerated,
+};
 use super::{EarlyFile, NamedBuffer, Policy, PolicyError, ReferenceBoot, is_plain_path};
 use crate::text::hex;
 
@@ -57,9 +59,23 @@ impl PolicyDraft {
             files: BTreeMap::new(),
             buffers: Vec::new(),
             tolerated_violations: default_tolerated(),
+            packages: Vec::new(),
+            bound: Vec::new(),
+            signers: Vec::new(),
+            keyrings: BTreeMap::new(),
+            exclusions: Vec::new(),
         };
-        let boot = BootSection::default();
-        Self { file: PolicyFile { v: VERSION, name: name.into(), created: created.into(), boot, ima } }
+        let file = PolicyFile {
+            v: VERSION,
+            name: name.into(),
+            created: created.into(),
+            minimum: MinimumSection::default(),
+            boot: BootSection::default(),
+            ima,
+            tpm: TpmSection::default(),
+            rego: None,
+        };
+        Self { file }
     }
 
     /// A draft that starts from an existing policy file.
@@ -68,7 +84,8 @@ impl PolicyDraft {
     /// [`PolicyError`] when it is not one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PolicyError> {
         Policy::parse(bytes)?;
-        Ok(Self { file: PolicyFile::from_json(bytes)? })
+        let file = PolicyFile { v: VERSION, ..PolicyFile::from_json(bytes)? };
+        Ok(Self { file })
     }
 
     /// Adds a file of the artefacts: SHA-256 of its content, and its absolute path on the node.

@@ -255,7 +255,7 @@ impl Machine {
     }
 
     pub(crate) fn context(&self) -> Context<'static> {
-        Context { expires: 1_700_000_330, ek: self.ek, tpm: Some("software TPM: evaluation only") }
+        Context { now: 1_700_000_000, expires: 1_700_000_330, ek: self.ek, tpm: Some("software TPM: evaluation only") }
     }
 
     pub(crate) fn appraise(&self, round: &Round, policy: Option<&Policy>, previous: Option<&Session>) -> Appraisal {

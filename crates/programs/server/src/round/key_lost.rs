@@ -35,7 +35,8 @@ pub(crate) async fn key_lost(app: Arc<App>, call: Call) -> Result<Reply, Refused
     })?;
     let challenge = Challenge::from_cbor(&open.bytes).map_err(|error| Refused::internal(&error))?;
     let session = session(node).ok().flatten();
-    let appraisal = Appraisal::key_lost(&notice, &challenge, session.as_ref(), &context(&app, &caller, &challenge));
+    let appraisal =
+        Appraisal::key_lost(&notice, &challenge, session.as_ref(), &context(&app, &caller, &challenge, now));
     let answered = Answered {
         challenge: &challenge,
         challenge_bytes: &open.bytes,

@@ -54,7 +54,7 @@ pub(super) fn commit(
         late: true,
     };
     let what = "the evidence came after its challenge had run out; it counts for order and coverage, never as a pass";
-    let mut verdict = unjudged(&challenge, &context(app, caller, &challenge), LATE, what);
+    let mut verdict = unjudged(&challenge, &context(app, caller, &challenge, now), LATE, what);
     (verdict.status, verdict.expires) = (Status::Unanswered, 0);
     let shared: Vec<&[u8]> = message.boot_log.iter().map(|log| log.as_slice()).collect();
     Ok(CommitRecord {

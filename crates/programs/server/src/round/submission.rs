@@ -61,7 +61,7 @@ impl Submission<'_> {
     }
 
     fn opinion(&self, app: &App, challenge: &Challenge) -> Result<Opinion, Refused> {
-        let context = context(app, self.caller, challenge);
+        let context = context(app, self.caller, challenge, self.now);
         let session = match session(&self.caller.standing) {
             Ok(session) => session,
             // Going on without it would forget the order of quotes that it proves.
@@ -87,8 +87,9 @@ impl Submission<'_> {
 }
 
 /// What a verdict on this node depends on beside evidence and policy.
-pub(super) fn context<'a>(app: &App, caller: &Caller, challenge: &Challenge) -> Context<'a> {
+pub(super) fn context<'a>(app: &App, caller: &Caller, challenge: &Challenge, now: u64) -> Context<'a> {
     Context {
+        now,
         expires: Round(challenge.round).verdict_expires(app.interval),
         ek: caller.keys.ek,
         tpm: caller.keys.software.then_some(SOFTWARE_TPM),
