@@ -4,9 +4,11 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use avouch_protocol::Hash;
+use avouch_tpm_wire::{Digest, HashAlg};
 
 use super::file::{
-    Boot, BootSection, ImaPolicyText, ImaSection, MinimumSection, PolicyFile, TpmSection, VERSION, default_tolerated,
+    Boot, BootSection, ExpectedEvent, ImaPolicyText, ImaSection, MinimumSection, Package, PolicyFile, SecureBoot,
+    TpmSection, VERSION, default_tolerated,
 };
 use super::{EarlyFile, NamedBuffer, Policy, PolicyError, ReferenceBoot, is_plain_path};
 use crate::text::hex;
@@ -132,6 +134,63 @@ impl PolicyDraft {
         Ok(())
     }
 
+    /// Expects a boot event that was computed from an artefact: `digests` are what it extends `pcr` with, one for
+    /// each bank; SHA-1 is left out, since nothing is trusted through it. `what` it measures and the `artefact`, by
+    /// name and SHA-256, are for people.
+    ///
+    /// # Errors
+    /// [`PolicyError::Pcr`] for a PCR that no TPM has, [`PolicyError::Digest`] when no bank is left.
+    pub fn expect_event(
+        &mut self,
+        pcr: u32,
+        digests: &[Digest],
+        what: &str,
+        artefact: &str,
+    ) -> Result<(), PolicyError> {
+        if pcr >= 24 {
+            return Err(PolicyError::Pcr { got: pcr.to_string() });
+        }
+        let trusted = digests.iter().filter(|digest| digest.alg() != HashAlg::Sha1);
+        let digests: BTreeMap<_, _> =
+            trusted.map(|digest| (digest.alg().name().to_owned(), digest.to_string())).collect();
+        if digests.is_empty() {
+            return Err(PolicyError::Digest { section: "boot.expected", got: String::new() });
+        }
+        let event = ExpectedEvent { pcr, digests, what: what.into(), artefact: artefact.into() };
+        if !self.file.boot.expected.contains(&event) {
+            self.file.boot.expected.push(event);
+        }
+        Ok(())
+    }
+
+    /// Says that Secure Boot must have been on.
+    pub fn require_secure_boot(&mut self) {
+        self.file.boot.secure_boot = Some(SecureBoot::Required);
+    }
+
+    /// Adds a package that is installed in the artefacts, with the files it owns: paths by SHA-256 of their content.
+    ///
+    /// # Errors
+    /// [`PolicyError::Path`] when a path is not plain and absolute.
+    pub fn add_package(
+        &mut self,
+        name: &str,
+        version: &str,
+        files: &BTreeMap<[u8; 32], Vec<String>>,
+    ) -> Result<(), PolicyError> {
+        if let Some(bad) = files.values().flatten().find(|path| !is_plain_path(path)) {
+            return Err(PolicyError::Path { section: "ima.packages", got: bad.clone() });
+        }
+        let sorted =
+            |paths: &[String]| paths.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let files = files.iter().map(|(sha256, paths)| (hex(sha256), sorted(paths))).collect();
+        let package = Package { name: name.into(), version: version.into(), files, until: None };
+        if !self.file.ima.packages.contains(&package) {
+            self.file.ima.packages.push(package);
+        }
+        Ok(())
+    }
+
     /// Renames the policy.
     pub fn rename(&mut self, name: impl Into<String>, created: impl Into<String>) {
         self.file.name = name.into();
@@ -195,6 +254,8 @@ impl PolicyDraft {
         file.ima.policies.sort();
         file.ima.early.sort();
         file.ima.buffers.sort();
+        file.ima.packages.sort();
+        file.boot.expected.sort();
         file.ima.tolerated_violations.sort();
         // Strings, numbers, lists and maps with string keys always serialise.
         let mut bytes = serde_json::to_vec_pretty(&file).unwrap_or_default();
