@@ -248,7 +248,7 @@ fn push_hex(out: &mut Vec<u8>, hex: &[u8], field: &'static str) -> Result<(), Fa
     Ok(())
 }
 
-fn nibble(digit: u8) -> Option<u8> {
+pub(crate) fn nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
         b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),

@@ -13,6 +13,8 @@ pub const MAX_TEMPLATE_NAME: usize = 255;
 /// Longest template data. Signatures and certificates take a few KiB, extended attributes at most 64 KiB each.
 pub const MAX_TEMPLATE_DATA: usize = 1024 * 1024;
 
+/// Highest PCR of a TPM (PC Client Platform TPM Profile, PCRs 0 to 23).
+const LAST_PCR: u32 = 23;
 /// Bytes of the digest in the old `ima` template.
 const OLD_DIGEST_BYTES: usize = 20;
 
@@ -25,8 +27,46 @@ pub fn parse_binary(bytes: &[u8], first_index: u64) -> Entries<'_> {
         index: first_index,
         hash_size: HashAlg::Sha1.size(),
         pcr: IMA_PCR,
+        other_pcrs: OtherPcrs::Refuse,
         failed: false,
     }
+}
+
+/// Entries that a width must read to be taken without reading on.
+const CONVINCING: usize = 16;
+
+/// The algorithm of the template hashes in a binary list, found by its width: the list itself does not say it. Kernels
+/// before 6.10 write SHA-1 only; later ones also have a file for each bank.
+///
+/// The width that reads most of the first entries is taken, so a list that is cut inside an entry is no obstacle.
+///
+/// # Errors
+/// [`ImaError`] of the default width when no width reads one entry, so also for an empty list.
+pub fn detect_template_hash(bytes: &[u8]) -> Result<HashAlg, ImaError> {
+    let read = |alg| {
+        // Any PCR will do here: it does not depend on the width.
+        let entries = Entries { other_pcrs: OtherPcrs::Keep, ..parse_binary(bytes, 0) }.template_hash(alg);
+        entries.take(CONVINCING).map_while(Result::ok).count()
+    };
+    // `max_by_key` takes the last of equals; SHA-1 comes first and is what kernels write, so it goes last.
+    let best = HashAlg::ALL.into_iter().rev().map(|alg| (read(alg), alg)).max_by_key(|(count, _)| *count);
+    match best {
+        Some((count, alg)) if count > 0 => Ok(alg),
+        _ => match parse_binary(bytes, 0).next() {
+            Some(Err(error)) => Err(error),
+            _ => Err(ImaError { index: 0, offset: 0, fault: Fault::Cut { field: "PCR index", wanted: 4, got: 0 } }),
+        },
+    }
+}
+
+/// What happens to entries of other PCRs than the one that a list is read for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherPcrs {
+    /// They end the reading: no replay of this PCR would prove them.
+    #[default]
+    Refuse,
+    /// They are handed out with their own [`Entry::pcr`], to be shown or replayed apart.
+    Keep,
 }
 
 /// Entries of a list in order. After an error there is nothing more.
@@ -36,6 +76,7 @@ pub struct Entries<'a> {
     index: u64,
     hash_size: usize,
     pcr: u32,
+    other_pcrs: OtherPcrs,
     failed: bool,
 }
 
@@ -47,10 +88,16 @@ impl<'a> Entries<'a> {
         self
     }
 
-    /// The list is for another PCR than [`IMA_PCR`] (CONFIG_IMA_MEASURE_PCR_IDX). Entries of any other are refused:
-    /// no replay of this PCR would prove them.
+    /// The list is for another PCR than [`IMA_PCR`] (CONFIG_IMA_MEASURE_PCR_IDX). Entries of any other are refused
+    /// unless [`Entries::other_pcrs`] keeps them: no replay of this PCR would prove them.
     pub fn pcr(mut self, pcr: u32) -> Self {
         self.pcr = pcr;
+        self
+    }
+
+    /// What happens to entries of other PCRs (`pcr=` in an IMA policy).
+    pub fn other_pcrs(mut self, other_pcrs: OtherPcrs) -> Self {
+        self.other_pcrs = other_pcrs;
         self
     }
 
@@ -67,15 +114,16 @@ impl<'a> Entries<'a> {
     fn read(&self, reader: &mut Reader<'a>) -> Result<Entry<'a>, Fault> {
         let offset = reader.offset();
         let mut ahead = *reader;
-        match ahead.u32("PCR index")? {
-            pcr if pcr == self.pcr => *reader = ahead,
-            got => return Err(Fault::Pcr { wanted: self.pcr, got }),
+        let pcr = ahead.u32("PCR index")?;
+        if pcr != self.pcr && (self.other_pcrs == OtherPcrs::Refuse || pcr > LAST_PCR) {
+            return Err(Fault::Pcr { wanted: self.pcr, got: pcr });
         }
+        *reader = ahead;
         let template_hash = reader.take(self.hash_size, "template hash")?;
         let template = template_name(reader)?;
         let (template_data, body) = if template == "ima" { old(reader)? } else { framed(reader, template)? };
         let end_offset = reader.offset();
-        Ok(Entry { index: self.index, pcr: self.pcr, template_hash, template, template_data, offset, end_offset, body })
+        Ok(Entry { index: self.index, pcr, template_hash, template, template_data, offset, end_offset, body })
     }
 }
 

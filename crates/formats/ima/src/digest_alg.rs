@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use avouch_tpm_wire::HashAlg;
+
 macro_rules! algorithms {
     ($($variant:ident, $name:literal, $size:literal;)*) => {
         /// Algorithm of a file or buffer digest, by the kernel's names (`crypto/hash_info.c`). Wider than
@@ -56,6 +58,57 @@ algorithms! {
     Sha3_256, "sha3-256", 32;
     Sha3_384, "sha3-384", 48;
     Sha3_512, "sha3-512", 64;
+}
+
+/// `enum hash_algo` (`include/uapi/linux/hash_info.h`), as it stands in `security.ima`.
+const BY_ID: [DigestAlg; 23] = [
+    DigestAlg::Md4,
+    DigestAlg::Md5,
+    DigestAlg::Sha1,
+    DigestAlg::Rmd160,
+    DigestAlg::Sha256,
+    DigestAlg::Sha384,
+    DigestAlg::Sha512,
+    DigestAlg::Sha224,
+    DigestAlg::Rmd128,
+    DigestAlg::Rmd256,
+    DigestAlg::Rmd320,
+    DigestAlg::Wp256,
+    DigestAlg::Wp384,
+    DigestAlg::Wp512,
+    DigestAlg::Tgr128,
+    DigestAlg::Tgr160,
+    DigestAlg::Tgr192,
+    DigestAlg::Sm3,
+    DigestAlg::Streebog256,
+    DigestAlg::Streebog512,
+    DigestAlg::Sha3_256,
+    DigestAlg::Sha3_384,
+    DigestAlg::Sha3_512,
+];
+
+impl DigestAlg {
+    /// The algorithm with this number in the kernel's `enum hash_algo`.
+    pub fn from_id(id: u8) -> Option<Self> {
+        BY_ID.get(usize::from(id)).copied()
+    }
+
+    /// The number in the kernel's `enum hash_algo`. `sm3` and `sm3-256` are one algorithm under two names.
+    pub fn id(self) -> Option<u8> {
+        let named = if self == Self::Sm3_256 { Self::Sm3 } else { self };
+        BY_ID.iter().position(|alg| *alg == named).and_then(|id| u8::try_from(id).ok())
+    }
+
+    /// The same algorithm as one that is computed here; `None` for all others.
+    pub const fn hash_alg(self) -> Option<HashAlg> {
+        match self {
+            Self::Sha1 => Some(HashAlg::Sha1),
+            Self::Sha256 => Some(HashAlg::Sha256),
+            Self::Sha384 => Some(HashAlg::Sha384),
+            Self::Sha512 => Some(HashAlg::Sha512),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for DigestAlg {
