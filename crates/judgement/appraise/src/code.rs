@@ -246,6 +246,41 @@ codes! {
         "Entries are judged in the templates ima, ima-ng, ima-ngv2, ima-sig, ima-sigv2 and ima-buf.",
         "The entry is authentic, but what it says cannot be read.",
         "Boot with ima_template=ima-sig or ima_template=ima-ng.";
+    /// A digest whose update window is over.
+    ImaSuperseded = "IMA_SUPERSEDED": Ima Fail High,
+        "After the end of an update window, superseded versions of a package no longer run.",
+        "An old version of a program, library or module was used again after its update.",
+        "Finish the update on the node and restart what still runs the old version; the verdict turns with the next boot session.";
+    /// A known file in a place where the policy does not have it.
+    ImaWrongPath = "IMA_WRONG_PATH": Ima Fail Critical,
+        "Under a bound directory, and for programs without a file, digest and path must be listed together.",
+        "A known file ran under a name that is not its own; what answers to that name is not what should be there.",
+        "Find out who put the file there; reinstall the package that owns the path.";
+    /// A signature by a key of the policy that is not over this file.
+    ImaSignatureInvalid = "IMA_SIGNATURE_INVALID": Ima Fail Critical,
+        "A file signature must be over the digest that the entry carries.",
+        "The file was altered after it was signed, or bears the signature of another file.",
+        "Reinstall the file from its package; find out who wrote it.";
+    /// A key that no policy pins for its keyring.
+    ImaKeyUnpinned = "IMA_KEY_UNPINNED": Ima Fail Critical,
+        "Only the certificates that the policy pins for a keyring may be loaded into it.",
+        "Whoever holds the key can sign files that this kernel takes for good.",
+        "Find out who loaded the key; if it belongs there, pin its certificate in the policy and reboot the node.";
+    /// A second kernel without a TPM reset.
+    ImaKernelReplaced = "IMA_KERNEL_REPLACED": Ima Fail Critical,
+        "One boot session has one kernel: kernel_version is measured with one value.",
+        "Another kernel took over without a TPM reset (kexec), so the boot PCRs no longer speak of the kernel that runs.",
+        "Reboot the node; forbid kexec by lockdown if nobody meant it.";
+    /// An fs-verity digest without a signature that counts.
+    ImaVerityUnsigned = "IMA_VERITY_UNSIGNED": Ima Fail Critical,
+        "An fs-verity digest counts only with a signature by a signer of the policy: no list of contents has it.",
+        "A program, library or module ran that nobody approved.",
+        "Sign the file with a key of the policy, or let the IMA policy measure content instead of fs-verity digests.";
+    /// The kernel measures less than the policy asks for.
+    CoverageBelowMinimum = "COVERAGE_BELOW_MINIMUM": ImaPolicy Unverifiable High,
+        "The loaded IMA policy must measure every hook of minimum.coverage without a hole.",
+        "Programs, libraries, modules or other input may have passed unmeasured, so silence about them proves nothing.",
+        "Install an IMA policy that measures these hooks and reboot, or ask for less in minimum.coverage.";
 }
 
 impl fmt::Display for FindingCode {

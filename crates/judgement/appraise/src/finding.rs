@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::code::{ClaimName, Effect, FindingCode, Severity};
+use crate::fix::Fix;
 use crate::text::printable;
 
 /// One deviation.
@@ -29,6 +31,12 @@ pub struct Finding {
     pub implication: Cow<'static, str>,
     /// What to do.
     pub remedy: Cow<'static, str>,
+    /// Why it probably came about, likeliest first; empty where nothing can be said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// The smallest addition to the policy that allows it; absent for what no policy may allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
 }
 
 /// Where a finding was seen.
@@ -64,7 +72,19 @@ impl Finding {
             rule: facts.rule.into(),
             implication: facts.implication.into(),
             remedy: facts.remedy.into(),
+            causes: Vec::new(),
+            fix: None,
         }
+    }
+
+    /// The same finding with what it probably came from, likeliest first.
+    pub(crate) fn because(self, causes: Vec<Cause>) -> Self {
+        Self { causes, ..self }
+    }
+
+    /// The same finding with the addition to the policy that would allow it.
+    pub(crate) fn fixed_by(self, fix: Option<Fix>) -> Self {
+        Self { fix, ..self }
     }
 
     /// The same finding with its place.

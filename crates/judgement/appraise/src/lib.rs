@@ -20,10 +20,12 @@
 )]
 
 mod attested;
+mod cause;
 mod clock;
 mod code;
 mod enrolment;
 mod finding;
+mod fix;
 mod judge;
 mod policy;
 mod quote;
@@ -33,9 +35,11 @@ mod session;
 mod text;
 mod verdict;
 
+pub use cause::{Cause, CauseKind};
 pub use code::{ClaimName, CodeFacts, Effect, FindingCode, Severity};
 pub use enrolment::{EnrolledKeys, NodeKeys, check_ek};
 pub use finding::{Finding, Place};
+pub use fix::{Fix, FixError};
 pub use judge::{Appraisal, Context};
 pub use policy::{
     Confirmation, DraftError, EarlyFile, IMA_POLICY_PATH, MAX_POLICY_BYTES, NamedBuffer, Policy, PolicyDraft,

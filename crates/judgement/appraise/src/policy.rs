@@ -1,5 +1,6 @@
 //! Reference values: the JSON file that people review, and the tables that entries are looked up in.
 
+mod allow;
 mod draft;
 mod file;
 mod reference;

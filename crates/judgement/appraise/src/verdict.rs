@@ -249,7 +249,9 @@ fn finding_tree(finding: &Finding) -> Node {
         Effect::Unverifiable => Some(ClaimResult::Unverifiable),
         Effect::None => None,
     };
-    let children = lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect();
+    let mut children: Vec<Node> = lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect();
+    children.extend(finding.causes.first().map(|cause| Node::leaf(format!("likely: {}", cause.what))));
+    children.extend(finding.fix.iter().map(|fix| Node::leaf(format!("allow: {}", fix.command()))));
     Node { text: finding.code.as_str().into(), result, children }
 }
 

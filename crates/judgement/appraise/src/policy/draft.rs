@@ -16,7 +16,7 @@ use crate::text::hex;
 /// A policy that is being made. The order of additions does not matter: [`PolicyDraft::to_bytes`] is sorted.
 #[derive(Clone, Debug)]
 pub struct PolicyDraft {
-    file: PolicyFile,
+    pub(super) file: PolicyFile,
 }
 
 /// What confirming a boot came to.
@@ -46,6 +46,11 @@ pub enum DraftError {
     },
     /// The reference boot has no boot events in the selected PCRs.
     NoBootEvents,
+    /// The policy has no such superseded package, so no window can be made longer.
+    NoSuchPackage {
+        /// Its name and version.
+        package: String,
+    },
     /// The addition, or the file that the draft was read from, is not a valid policy.
     Policy(PolicyError),
 }
@@ -257,6 +262,11 @@ impl PolicyDraft {
         file.ima.packages.sort();
         file.boot.expected.sort();
         file.ima.tolerated_violations.sort();
+        file.ima.packages.sort();
+        file.ima.bound.sort();
+        file.ima.signers.sort();
+        file.ima.keyrings.values_mut().for_each(|certificates| certificates.sort());
+        file.ima.exclusions.sort();
         // Strings, numbers, lists and maps with string keys always serialise.
         let mut bytes = serde_json::to_vec_pretty(&file).unwrap_or_default();
         bytes.push(b'\n');
@@ -283,6 +293,10 @@ impl fmt::Display for DraftError {
             Self::ImaPolicyNotApproved { path, sha256 } => write!(
                 f,
                 "the reference boot loaded an IMA policy from {path} (sha256 {sha256}) that this policy does not approve; build the policy with that text, or boot an image with the approved one"
+            ),
+            Self::NoSuchPackage { package } => write!(
+                f,
+                "the policy has no superseded package {package}; name and version must be as in ima.packages"
             ),
             Self::NoBootEvents => {
                 f.write_str("the reference boot has no boot events in the selected PCRs, so there is nothing to confirm")
