@@ -6,8 +6,10 @@ use avouch_protocol::Hash;
 use avouch_tpm_wire::{Digest, HashAlg, Hasher};
 
 use super::Judgement;
+use crate::cause::{Cause, CauseKind};
 use crate::code::FindingCode;
 use crate::finding::{Finding, Findings, Place};
+use crate::fix::Fix;
 use crate::policy::Policy;
 use crate::replay::{ReplayedLogs, boot_value};
 use crate::session::{BootProof, ImaJudged, Phase};
@@ -199,14 +201,26 @@ impl Judge<'_> {
 
     fn push(&mut self, code: FindingCode, measured: &Measured<'_>, what: &str) {
         self.findings.push(code, || {
-            let Measured { entry, alg, digest, name, .. } = measured;
+            let Measured { entry, alg, digest, name, sha256 } = measured;
             let shown = printable(name);
             let evidence = if entry.is_violation() {
                 format!("IMA entry {}: {shown} {what}", entry.index)
             } else {
                 format!("IMA entry {}: {shown} with {alg}:{} {what}", entry.index, hex(digest))
             };
-            Finding::new(code, evidence).at(Place::entry(entry.index, entry.pcr, name, digest))
+            let fix = sha256.filter(|_| shown.as_bytes() == *name && name.len() <= Fix::MAX_NAME).and_then(|sha256| {
+                let (name, sha256) = (shown.clone(), hex(sha256));
+                match code {
+                    FindingCode::ImaUnknownDigest => Some(Fix::File { digest: sha256, path: name }),
+                    FindingCode::ImaUnknownBuffer => Some(Fix::Buffer { name, sha256 }),
+                    _ => None,
+                }
+            });
+            let cause = Cause::new(CauseKind::Unknown, "nothing in the policy explains it");
+            Finding::new(code, evidence)
+                .at(Place::entry(entry.index, entry.pcr, name, digest))
+                .because(vec![cause])
+                .fixed_by(fix)
         });
     }
 }
