@@ -7,6 +7,8 @@ use avouch_appraise::PolicyDraft;
 use avouch_bootlog::BootLog;
 use avouch_ima::parse_binary;
 use avouch_ima::policy::SHIPPED_POLICY;
+use avouch_pe::Guid;
+use avouch_pe::siglist::SignatureKind;
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
     Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Offsets, Receipt,
@@ -44,6 +46,13 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             seeds.push(SHIPPED_POLICY.as_bytes().to_vec());
             seeds
         }
+        "pe_image" => files("formats/pe/tests/data", &["signed.efi", "uki.efi"]),
+        "siglist" => signature_lists(),
+        "efivar" => signature_lists().into_iter().map(|list| [&[7, 0, 0, 0], list.as_slice()].concat()).collect(),
+        "sbat" => vec![
+            b"sbat,1,SBAT Version,sbat,1,https://example.org\ngrub,3,Example,grub2,2.06,https://example.org\n".to_vec(),
+            b"sbat,1,2024040900\nshim,4\ngrub,3\n".to_vec(),
+        ],
         "reference_policy" => vec![reference_policy()],
         "session" => sessions(),
         "challenge" => round_messages(),
@@ -86,6 +95,7 @@ fn from_corpus(target: &str) -> Vec<Vec<u8>> {
         "bootlog" => ("eventlog", boot_log_head),
         "ima_binary" => ("ima-binary", binary_head),
         "ima_ascii" => ("ima-ascii", ascii_head),
+        "siglist" | "efivar" => ("secure boot variable", |bytes| bytes),
         _ => return Vec::new(),
     };
     let Some(corpus) = std::env::var_os("AVOUCH_CORPUS").map(PathBuf::from) else { return Vec::new() };
@@ -129,6 +139,20 @@ fn attestations() -> Vec<Vec<u8>> {
         attest.encode().expect("an attestation within its bounds")
     }));
     seeds
+}
+
+/// A list of two digests and one of a certificate, bare and as a signed update.
+fn signature_lists() -> Vec<Vec<u8>> {
+    let list = |kind: SignatureKind, data: &[u8], count: u32| {
+        let size = data.len() as u32 + 16;
+        let sizes = [28 + size * count, 0, size].map(u32::to_le_bytes).concat();
+        [kind.guid().0.as_slice(), &sizes, &[[1; 16].as_slice(), data].concat().repeat(count as usize)].concat()
+    };
+    let lists = [list(SignatureKind::Sha256, &[9; 32], 2), list(SignatureKind::X509, b"certificate", 1)].concat();
+    let pkcs7 = Guid::from_text("4aafd29d-68df-49ee-8aa9-347d375665a7").expect("a GUID");
+    let time = [0xE7, 7, 3, 14, 15, 9, 26, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let header = [&33_u32.to_le_bytes(), [0, 2, 0xF1, 0x0E].as_slice(), &pkcs7.0, b"signature"].concat();
+    vec![lists.clone(), [time.as_slice(), &header, &lists].concat()]
 }
 
 fn public_areas() -> Vec<Vec<u8>> {

@@ -4,6 +4,11 @@ use avouch_appraise::{Policy as ReferencePolicy, Session};
 use avouch_bootlog::BootLog;
 use avouch_ima::policy::Policy;
 use avouch_ima::{Entry, ImaError, Replay, parse_ascii, parse_binary};
+use avouch_pe::efivar::Variable;
+use avouch_pe::sbat::{Level, Table};
+use avouch_pe::siglist::SignatureList;
+use avouch_pe::update::Update;
+use avouch_pe::{Image, uki};
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
     Evidence, KeyLost, Message, Receipt, RecordHeader, Refusal, SignedReceipt,
@@ -88,6 +93,62 @@ fn replay<'a>(entries: impl Iterator<Item = Result<Entry<'a>, ImaError>>) -> boo
         }
     }
     !failed
+}
+
+/// A PE image: its digest, its sections as a boot stub measures them, and its SBAT table.
+pub fn pe_image(data: &[u8]) -> bool {
+    // Sections may have zeros behind them in memory, up to a limit that is slow to hash a hundred thousand times.
+    const MAX_HASHED: usize = 1 << 20;
+    let Ok(image) = Image::parse(data) else { return false };
+    image.authenticode(HashAlg::Sha256, &Fold);
+    let _ = (image.sbat(), uki::stub(&image));
+    for profile in 0..=uki::profiles(&image) {
+        let Ok(sections) = uki::sections(&image, profile) else { continue };
+        if sections.iter().map(|measured| measured.section.zeros()).sum::<usize>() < MAX_HASHED {
+            assert_eq!(uki::events(HashAlg::Sha256, &sections, &Fold).len(), 2 * sections.len());
+        }
+    }
+    true
+}
+
+/// Signature lists, bare or behind the signature of an update.
+pub fn siglist(data: &[u8]) -> bool {
+    let update = Update::parse(data).is_ok_and(|update| update.signature_lists().is_ok_and(|lists| walk(&lists, data)));
+    update | avouch_pe::siglist::parse(data).is_ok_and(|lists| walk(&lists, data))
+}
+
+/// Lists lie one after the other in the input, and their signatures in them.
+fn walk(lists: &[SignatureList<'_>], data: &[u8]) -> bool {
+    let mut last = 0;
+    for list in lists {
+        assert!(list.offset >= last && list.signatures().count() == list.len(), "lists are in order");
+        for signature in list.signatures() {
+            assert_eq!(data.get(signature.offset..signature.offset + signature.bytes.len()), Some(signature.bytes));
+            last = signature.offset;
+        }
+    }
+    true
+}
+
+/// A file of efivarfs, as each thing that it can hold.
+pub fn efivar(data: &[u8]) -> bool {
+    let Ok(variable) = Variable::parse(data) else { return false };
+    let _ =
+        (variable.signature_lists().map(|lists| walk(&lists, data)), variable.switch(), Level::parse(variable.value));
+    true
+}
+
+/// An SBAT table against itself as a level, and a level.
+pub fn sbat(data: &[u8]) -> bool {
+    let level = Level::parse(data);
+    if let Ok(level) = &level {
+        assert!(level.is_at_least(level), "a level is not below itself");
+    }
+    match Table::parse(data) {
+        Ok(table) => assert_eq!(table.generation("sbat"), table.entries().first().map(|entry| entry.generation)),
+        Err(_) => return level.is_ok(),
+    }
+    true
 }
 
 /// An IMA policy, with its coverage.
