@@ -12,9 +12,8 @@ use crate::tally::Tally;
 /// Floors from the ground up; a package may depend on its own floor and on those below it.
 const FLOORS: [&str; 4] = ["crates/formats/", "crates/judgement/", "crates/machine/", "crates/programs/"];
 /// Outside crates that judgement may name: encodings, and in `crypto` alone the cryptography.
-const JUDGEMENT_MAY_NAME: [&str; 14] = [
+const JUDGEMENT_MAY_NAME: [&str; 12] = [
     "aws-lc-rs",
-    "cms",
     "data-encoding",
     "der",
     "minicbor",
@@ -25,7 +24,6 @@ const JUDGEMENT_MAY_NAME: [&str; 14] = [
     "rustls-webpki",
     "serde",
     "serde_json",
-    "x509-cert",
     "zeroize",
 ];
 /// Libraries of cryptography that only `avouch-crypto` names.

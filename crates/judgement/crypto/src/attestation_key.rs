@@ -2,12 +2,13 @@
 
 use core::fmt;
 
-use avouch_tpm_wire::{Attributes, HashAlg, Key, PublicArea, Scheme, Signature};
+use avouch_tpm_wire::{Attributes, HashAlg, Hasher, Key, PublicArea, Scheme, Signature};
 use aws_lc_rs::rsa::PublicKeyComponents;
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters};
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPssSaltLength};
 
-use crate::CryptoError;
 use crate::tpm_key::{EcCurve, PublicKey, extend_padded};
+use crate::verify_key::fitted;
+use crate::{CryptoError, Hash};
 
 /// What a TPM must guarantee of an attestation key: it never left the TPM that made it, and it signs only structures
 /// that the TPM itself wrote (TPM 2.0 Part 1, "Restricted Attribute").
@@ -19,15 +20,27 @@ const WANTED: Attributes = Attributes::FIXED_TPM
 
 /// A public attestation key, parsed once to verify many signatures.
 ///
-/// On the allow-list: ECDSA on P-256 with SHA-256 and on P-384 with SHA-384; RSASSA-PKCS1-v1_5 and RSASSA-PSS (salt as
-/// long as the hash) with 2048, 3072 or 4096 bits, exponent 65537 and SHA-256, SHA-384 or SHA-512. Everything else,
-/// SHA-1 and a scheme chosen per command included, is refused. Holding this type proves the form of the key and that
-/// its attributes are an attestation key's, not that any TPM has it: credential activation does that.
+/// On the allow-list: ECDSA on P-256, P-384 or P-521, RSASSA-PKCS1-v1_5 and RSASSA-PSS with 2048, 3072 or 4096 bits and
+/// exponent 65537; each with SHA-256, SHA-384 or SHA-512. Everything else, SHA-1, EC Schnorr and a scheme chosen per
+/// command included, is refused. Holding this type proves the form of the key and that its attributes are an
+/// attestation key's, not that any TPM has it: credential activation does that.
 pub struct AttestationKey {
     scheme: Scheme,
     /// Bytes in r, in s or in the modulus.
     size: usize,
-    key: ParsedPublicKey,
+    forms: Forms,
+}
+
+/// The key, parsed for each way in which it may have signed.
+enum Forms {
+    Ec(EcCurve, ParsedPublicKey),
+    Pkcs1(ParsedPublicKey),
+    /// The TPM 2.0 specification lets a TPM choose the salt: as long as the hash where it conforms to FIPS 186, as
+    /// long as fits otherwise (Part 1, annex B.7).
+    Pss {
+        as_hash: ParsedPublicKey,
+        longest: ParsedPublicKey,
+    },
 }
 
 impl AttestationKey {
@@ -66,7 +79,7 @@ impl AttestationKey {
         match (*signature, self.scheme) {
             (Signature::Ecdsa { hash, r, s }, Scheme::Ecdsa(wanted)) if hash == wanted => {
                 let fixed = self.fixed(r, s)?;
-                self.check(attest, &fixed)
+                self.check(hash, attest, &fixed)
             }
             (Signature::RsaSsa { hash, signature }, Scheme::RsaSsa(wanted))
             | (Signature::RsaPss { hash, signature }, Scheme::RsaPss(wanted))
@@ -75,27 +88,34 @@ impl AttestationKey {
                 if signature.len() != self.size {
                     return Err(CryptoError::SignatureLength { wanted: self.size, got: signature.len() });
                 }
-                self.check(attest, signature)
+                self.check(hash, attest, signature)
             }
             _ => Err(CryptoError::OtherScheme),
         }
     }
 
     fn ecdsa(curve: EcCurve, point: &[u8], scheme: Scheme) -> Result<Self, CryptoError> {
-        let algorithm: &'static dyn signature::VerificationAlgorithm = match (curve, scheme) {
-            (EcCurve::P256, Scheme::Ecdsa(HashAlg::Sha256)) => &signature::ECDSA_P256_SHA256_FIXED,
-            (EcCurve::P384, Scheme::Ecdsa(HashAlg::Sha384)) => &signature::ECDSA_P384_SHA384_FIXED,
-            _ => return Err(unsupported_scheme(scheme)),
+        let Scheme::Ecdsa(HashAlg::Sha256 | HashAlg::Sha384 | HashAlg::Sha512) = scheme else {
+            return Err(unsupported_scheme(scheme));
+        };
+        let algorithm: &'static dyn signature::VerificationAlgorithm = match curve {
+            EcCurve::P256 => &signature::ECDSA_P256_SHA256_FIXED,
+            EcCurve::P384 => &signature::ECDSA_P384_SHA384_FIXED,
+            EcCurve::P521 => &signature::ECDSA_P521_SHA512_FIXED,
         };
         let key = ParsedPublicKey::new(algorithm, point).map_err(|_| CryptoError::MalformedKey)?;
-        Ok(Self { scheme, size: curve.size(), key })
+        Ok(Self { scheme, size: curve.size(), forms: Forms::Ec(curve, key) })
     }
 
     fn rsa(components: PublicKeyComponents<&[u8]>, scheme: Scheme) -> Result<Self, CryptoError> {
         let parameters = rsa_parameters(scheme).ok_or(unsupported_scheme(scheme))?;
         let size = components.n.len();
-        let key = components.to_parsed_public_key(parameters).map_err(|_| CryptoError::MalformedKey)?;
-        Ok(Self { scheme, size, key })
+        let parsed = |parameters| components.to_parsed_public_key(parameters).map_err(|_| CryptoError::MalformedKey);
+        let forms = match parameters {
+            RsaForms::Pkcs1(parameters) => Forms::Pkcs1(parsed(parameters)?),
+            RsaForms::Pss { as_hash, longest } => Forms::Pss { as_hash: parsed(as_hash)?, longest: parsed(longest)? },
+        };
+        Ok(Self { scheme, size, forms })
     }
 
     /// r ‖ s, each as long as the curve's order.
@@ -108,8 +128,17 @@ impl AttestationKey {
         Ok(fixed)
     }
 
-    fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        self.key.verify_sig(message, signature).map_err(|_| CryptoError::BadSignature)
+    fn check(&self, hash: HashAlg, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let holds = match &self.forms {
+            Forms::Ec(curve, key) => {
+                key.verify_digest_sig(&fitted(*curve, Hash.hash(hash, &[message]).as_bytes())?, signature)
+            }
+            Forms::Pkcs1(key) => key.verify_sig(message, signature),
+            Forms::Pss { as_hash, longest } => {
+                as_hash.verify_sig(message, signature).or_else(|_| longest.verify_sig(message, signature))
+            }
+        };
+        holds.map_err(|_| CryptoError::BadSignature)
     }
 }
 
@@ -119,14 +148,26 @@ impl fmt::Debug for AttestationKey {
     }
 }
 
-fn rsa_parameters(scheme: Scheme) -> Option<&'static RsaParameters> {
+/// What the library needs to know of a scheme with its hash.
+enum RsaForms {
+    Pkcs1(&'static RsaParameters),
+    Pss { as_hash: &'static RsaParameters, longest: &'static RsaParameters },
+}
+
+const LONGEST: RsaPssSaltLength = RsaPssSaltLength::Max;
+static PSS_SHA256_LONGEST: RsaParameters = signature::RSA_PSS_2048_8192_SHA256.with_pss_salt_length(LONGEST);
+static PSS_SHA384_LONGEST: RsaParameters = signature::RSA_PSS_2048_8192_SHA384.with_pss_salt_length(LONGEST);
+static PSS_SHA512_LONGEST: RsaParameters = signature::RSA_PSS_2048_8192_SHA512.with_pss_salt_length(LONGEST);
+
+fn rsa_parameters(scheme: Scheme) -> Option<RsaForms> {
+    let pss = |as_hash, longest| RsaForms::Pss { as_hash, longest };
     Some(match scheme {
-        Scheme::RsaSsa(HashAlg::Sha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
-        Scheme::RsaSsa(HashAlg::Sha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
-        Scheme::RsaSsa(HashAlg::Sha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
-        Scheme::RsaPss(HashAlg::Sha256) => &signature::RSA_PSS_2048_8192_SHA256,
-        Scheme::RsaPss(HashAlg::Sha384) => &signature::RSA_PSS_2048_8192_SHA384,
-        Scheme::RsaPss(HashAlg::Sha512) => &signature::RSA_PSS_2048_8192_SHA512,
+        Scheme::RsaSsa(HashAlg::Sha256) => RsaForms::Pkcs1(&signature::RSA_PKCS1_2048_8192_SHA256),
+        Scheme::RsaSsa(HashAlg::Sha384) => RsaForms::Pkcs1(&signature::RSA_PKCS1_2048_8192_SHA384),
+        Scheme::RsaSsa(HashAlg::Sha512) => RsaForms::Pkcs1(&signature::RSA_PKCS1_2048_8192_SHA512),
+        Scheme::RsaPss(HashAlg::Sha256) => pss(&signature::RSA_PSS_2048_8192_SHA256, &PSS_SHA256_LONGEST),
+        Scheme::RsaPss(HashAlg::Sha384) => pss(&signature::RSA_PSS_2048_8192_SHA384, &PSS_SHA384_LONGEST),
+        Scheme::RsaPss(HashAlg::Sha512) => pss(&signature::RSA_PSS_2048_8192_SHA512, &PSS_SHA512_LONGEST),
         _ => return None,
     })
 }

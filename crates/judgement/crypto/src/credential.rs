@@ -1,7 +1,8 @@
 //! TPM2_MakeCredential in software: a secret that only the TPM with this endorsement key, holding a key of this Name,
 //! can open (TPM 2.0 Part 1, "Credential Protection"; Part 3, TPM2_MakeCredential).
 
-use avouch_tpm_wire::{Attributes, HashAlg, Key, PublicArea, Symmetric};
+use avouch_tpm_wire::{Attributes, HashAlg, Hasher, Key, PublicArea, Symmetric};
+use aws_lc_rs::agreement::{self, PrivateKey};
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{
@@ -11,8 +12,8 @@ use aws_lc_rs::rsa::{
 use aws_lc_rs::{hmac, rand};
 use zeroize::Zeroizing;
 
-use crate::CryptoError;
-use crate::tpm_key::PublicKey;
+use crate::tpm_key::{EcCurve, PublicKey};
+use crate::{CryptoError, Hash};
 
 /// The label of the seed; its terminating zero byte counts (Part 1, annex B.10.4).
 const IDENTITY: &[u8] = b"IDENTITY\0";
@@ -31,11 +32,13 @@ pub struct Credential {
 /// Protects `secret` so that only the TPM that holds the private half of `ek_public` releases it, and only while it
 /// has a loaded object with the Name `ak_name` (nameAlg and digest).
 ///
-/// RSA endorsement keys with AES-128 or AES-256 in CFB mode. The seed and the OAEP padding are random.
+/// RSA endorsement keys of 2048, 3072 or 4096 bits and ECC ones on P-256, P-384 or P-521, with AES-128 or AES-256 in
+/// CFB mode: the templates L-1, L-2, H-1 to H-4, H-6 and H-7 of the EK Credential Profile. Random are the seed and the
+/// OAEP padding for RSA, and the ephemeral key for ECC.
 ///
 /// # Errors
-/// [`CryptoError::Unsupported`] for other endorsement keys, ECC included; [`CryptoError::Attributes`] when the key is
-/// not a restricted decryption key; [`CryptoError::MalformedKey`], [`CryptoError::Name`], [`CryptoError::Library`].
+/// [`CryptoError::Unsupported`] for other endorsement keys; [`CryptoError::Attributes`] when the key is not a
+/// restricted decryption key; [`CryptoError::MalformedKey`], [`CryptoError::Name`], [`CryptoError::Library`].
 pub fn make_credential(
     ek_public: &PublicArea<'_>,
     ak_name: &[u8],
@@ -71,8 +74,42 @@ struct SharedSeed {
 fn share_seed(ek_public: &PublicArea<'_>) -> Result<SharedSeed, CryptoError> {
     match PublicKey::of(ek_public.key())? {
         PublicKey::Rsa(components) => rsa_seed(components, ek_public.name_alg()),
-        PublicKey::Ec(..) => Err(CryptoError::Unsupported { property: "type", got: ek_public.key().kind().into() }),
+        PublicKey::Ec(curve, point) => ecc_seed(curve, &point, ek_public.name_alg()),
     }
+}
+
+/// One-pass ECDH with a fresh key, then KDFe with the label `IDENTITY` (Part 1, annexes C.6.1 and C.6.3): the seed is
+/// derived, and what travels is the ephemeral point (TPMS_ECC_POINT).
+fn ecc_seed(curve: EcCurve, point: &[u8], alg: HashAlg) -> Result<SharedSeed, CryptoError> {
+    if alg == HashAlg::Sha1 {
+        return Err(CryptoError::Unsupported { property: "nameAlg", got: alg.id().into() });
+    }
+    let algorithm = match curve {
+        EcCurve::P256 => &agreement::ECDH_P256,
+        EcCurve::P384 => &agreement::ECDH_P384,
+        EcCurve::P521 => &agreement::ECDH_P521,
+    };
+    let ephemeral = PrivateKey::generate(algorithm).map_err(|_| CryptoError::Library)?;
+    let public = ephemeral.compute_public_key().map_err(|_| CryptoError::Library)?;
+    let (party_u, y) = coordinates(public.as_ref(), curve).ok_or(CryptoError::Library)?;
+    let (party_v, _) = coordinates(point, curve).ok_or(CryptoError::MalformedKey)?;
+    let peer = agreement::UnparsedPublicKey::new(algorithm, point);
+    // The library fails here for a point that is not on the curve.
+    let seed = agreement::agree(&ephemeral, peer, CryptoError::MalformedKey, |z| Ok(kdfe(alg, z, party_u, party_v)))?;
+    let encrypted = [sized(party_u)?, sized(y)?].concat();
+    Ok(SharedSeed { seed, encrypted })
+}
+
+/// KDFe: SP 800-56A's concatenation KDF over H(counter ‖ Z ‖ label ‖ PartyUInfo ‖ PartyVInfo) (Part 1, "KDFe for
+/// ECDH"). The seed is as long as one hash, so there is one round; coordinates are as long as the curve's.
+fn kdfe(alg: HashAlg, z: &[u8], party_u: &[u8], party_v: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Hash.hash(alg, &[&1_u32.to_be_bytes(), z, IDENTITY, party_u, party_v]).as_bytes().to_vec())
+}
+
+/// x and y of an uncompressed point.
+fn coordinates(point: &[u8], curve: EcCurve) -> Option<(&[u8], &[u8])> {
+    let both = point.strip_prefix(&[0x04]).filter(|both| both.len() == 2 * curve.size())?;
+    both.split_at_checked(curve.size())
 }
 
 /// OAEP under the nameAlg with the label `IDENTITY` (Part 1, annex B.10.4).

@@ -33,6 +33,13 @@ pub enum CryptoError {
         /// Bytes given.
         got: usize,
     },
+    /// The digest is not as long as its algorithm says.
+    DigestLength {
+        /// Bytes that the algorithm has.
+        wanted: usize,
+        /// Bytes given.
+        got: usize,
+    },
     /// The signature does not hold.
     BadSignature,
     /// The Name is not as long as its algorithm says, or its algorithm is unknown.
@@ -54,6 +61,7 @@ impl fmt::Display for CryptoError {
             Self::SignatureLength { wanted, got } => {
                 write!(f, "a part of the signature has {got} bytes; this key wants {wanted}")
             }
+            Self::DigestLength { wanted, got } => write!(f, "a digest of {got} bytes; its algorithm has {wanted}"),
             Self::BadSignature => f.write_str("the signature does not hold: other key, other bytes, or damaged"),
             Self::Name => f.write_str("not the Name of a TPM object"),
             Self::Library => f.write_str("the crypto library failed"),

@@ -4,6 +4,7 @@ use avouch_tpm_wire::{Curve, Key};
 use aws_lc_rs::rsa::PublicKeyComponents;
 
 use crate::CryptoError;
+use crate::certificate::oid;
 
 /// The only public exponent on the allow-list; a TPM writes it as zero (TPM 2.0 Part 2, TPMS_RSA_PARMS).
 const F4: u32 = 65_537;
@@ -22,14 +23,26 @@ pub(crate) enum PublicKey<'a> {
 pub(crate) enum EcCurve {
     P256,
     P384,
+    P521,
 }
 
 impl EcCurve {
+    /// The curve with this OID (content bytes).
+    pub(crate) fn from_oid(named: &[u8]) -> Option<Self> {
+        match named {
+            oid::curve::P256 => Some(Self::P256),
+            oid::curve::P384 => Some(Self::P384),
+            oid::curve::P521 => Some(Self::P521),
+            _ => None,
+        }
+    }
+
     /// Bytes in a coordinate, and in r and s of a signature.
     pub(crate) const fn size(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
+            Self::P521 => 66,
         }
     }
 }
@@ -62,6 +75,7 @@ impl<'a> PublicKey<'a> {
         let curve = match curve {
             Curve::P256 => EcCurve::P256,
             Curve::P384 => EcCurve::P384,
+            Curve::P521 => EcCurve::P521,
             Curve(other) => return Err(CryptoError::Unsupported { property: "curve", got: other.into() }),
         };
         let mut point = vec![0x04];

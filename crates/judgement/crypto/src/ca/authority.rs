@@ -204,7 +204,7 @@ impl Authority {
     fn new(role: Role, der: &[u8], key: CaKey) -> Result<Self, CaError> {
         let fields = Fields::decode(der).map_err(CaError::Certificate)?;
         let certificate = CaCertificate::from_der(der)?;
-        if !fields.key_purposes().iter().any(|purpose| purpose == role.purpose()) {
+        if !fields.has_purpose(role.purpose()) {
             return Err(CaError::OtherRole);
         }
         if certificate.spki_sha256 != sha256(&[key.0.spki_der()]) {

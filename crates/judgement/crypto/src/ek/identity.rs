@@ -1,25 +1,12 @@
 //! What an EK certificate says, and for which key it says it.
 
 use avouch_tpm_wire::PublicArea;
-use der::asn1::{ObjectIdentifier, UintRef};
-use der::{Decode, Sequence};
-use x509_cert::attr::AttributeTypeAndValue;
-use x509_cert::ext::pkix::name::GeneralName;
 
-use super::EkError;
-use crate::CryptoError;
-use crate::certificate::Fields;
+use super::{EkError, Root};
+use crate::certificate::{Fields, TpmFacts, oid, serial, text_of};
 use crate::hash::sha256;
 use crate::tpm_key::{EcCurve, PublicKey};
 
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const PRIME256V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-// TCG EK Credential Profile, section 3.1.2.
-const TPM_MANUFACTURER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.1");
-const TPM_MODEL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.2");
-const TPM_VERSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.3");
 /// What libtpms gives as the manufacturer: IBM's PCI vendor number, where hardware has four ASCII letters.
 const LIBTPMS: &str = "id:00001014";
 
@@ -45,71 +32,42 @@ pub struct EkIdentity {
     pub not_after: u64,
     /// The certificate says that this is swtpm or another libtpms: what it measures, its host can change.
     pub software: bool,
+    /// The root that vouches.
+    pub root: Root,
 }
 
 impl EkIdentity {
-    pub(super) fn read(fields: &Fields, der: &[u8]) -> Self {
-        let certificate = fields.inner().tbs_certificate();
-        let names = fields.alternative_names();
-        let attribute = |oid| {
-            names
-                .iter()
-                .filter_map(|name| match name {
-                    GeneralName::DirectoryName(name) => Some(name),
-                    _ => None,
-                })
-                .flat_map(|name| name.iter())
-                .find(|attribute| attribute.oid == oid)
-                .map(text)
-        };
-        let (manufacturer, model) = (attribute(TPM_MANUFACTURER), attribute(TPM_MODEL));
-        let serial = certificate.serial_number().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    pub(super) fn read(fields: &Fields<'_>, der: &[u8], root: Root) -> Self {
+        let tpm = TpmFacts::of(fields);
+        let (manufacturer, model, version) =
+            tpm.map_or((None, None, None), |tpm| (tpm.manufacturer, tpm.model, tpm.version));
         Self {
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
-            serial,
+            subject: text_of(fields.subject),
+            issuer: text_of(fields.issuer),
+            serial: serial(fields.serial),
             software: is_software(manufacturer.as_deref(), model.as_deref()),
             manufacturer,
             model,
-            version: attribute(TPM_VERSION),
+            version,
             sha256: sha256(&[der]),
             not_after: fields.validity().1,
+            root,
         }
     }
 }
 
-/// Checks that the certificate is for exactly this key.
-pub(super) fn same_key(fields: &Fields, ek_public: &PublicArea<'_>) -> Result<(), EkError> {
-    let spki = fields.inner().tbs_certificate().subject_public_key_info();
-    let key = spki.subject_public_key.as_bytes().unwrap_or_default();
-    let same = match PublicKey::of(ek_public.key()).map_err(EkError::Key)? {
-        PublicKey::Rsa(wanted) if spki.algorithm.oid == RSA_ENCRYPTION => {
-            let key = RsaPublicKey::from_der(key).map_err(|_| EkError::Key(CryptoError::MalformedKey))?;
-            key.modulus.as_bytes() == wanted.n && key.exponent.as_bytes() == wanted.e
+/// Checks that the certificate is for exactly this key, whatever label the vendor gave it.
+pub(crate) fn same_key(fields: &Fields<'_>, public: &PublicArea<'_>) -> Result<(), EkError> {
+    let spki = &fields.spki;
+    let same = match PublicKey::of(public.key()).map_err(EkError::Key)? {
+        PublicKey::Rsa(wanted) => spki.rsa() == Some((wanted.n, wanted.e)),
+        PublicKey::Ec(curve, point) => {
+            spki.algorithm == oid::key::EC
+                && spki.curve().and_then(EcCurve::from_oid) == Some(curve)
+                && spki.key == point
         }
-        PublicKey::Ec(curve, point) if spki.algorithm.oid == EC_PUBLIC_KEY => {
-            let named = match curve {
-                EcCurve::P256 => PRIME256V1,
-                EcCurve::P384 => SECP384R1,
-            };
-            let parameters = spki.algorithm.parameters.as_ref();
-            parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok()) == Some(named) && key == point
-        }
-        _ => false,
     };
     if same { Ok(()) } else { Err(EkError::OtherKey) }
-}
-
-/// RFC 8017 appendix A.1.1.
-#[derive(Sequence)]
-struct RsaPublicKey<'a> {
-    modulus: UintRef<'a>,
-    exponent: UintRef<'a>,
-}
-
-/// An attribute's characters; vendors use UTF8String and PrintableString, which are both UTF-8.
-fn text(attribute: &AttributeTypeAndValue) -> String {
-    String::from_utf8_lossy(attribute.value.value()).into_owned()
 }
 
 fn is_software(manufacturer: Option<&str>, model: Option<&str>) -> bool {

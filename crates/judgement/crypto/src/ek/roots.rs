@@ -1,23 +1,31 @@
-//! The roots that may vouch for TPMs, and the path from a certificate to one of them.
-
-use core::time::Duration;
+//! The roots that may vouch for TPMs.
 
 use avouch_tpm_wire::PublicArea;
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime, pem::PemObject};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use super::{EkError, EkIdentity, identity, nv};
-use crate::certificate::{CertificateError, Fields};
+use super::path::{self, Wanted};
+use super::{EkError, EkIdentity, Root, RootSource, bundle, identity, nv, weak};
+use crate::certificate::oid::tcg;
+use crate::certificate::{CertificateError, DECRYPTS, Fields, text_of};
+use crate::hash::sha256;
 
-/// tcg-kp-EKCertificate, 2.23.133.8.1, as OID content bytes (TCG EK Credential Profile, section 3.2.16).
-const EK_PURPOSE: &[u8] = &[0x67, 0x81, 0x05, 0x08, 0x01];
 /// The largest vendor collections hold a few hundred certificates.
 const MAX_BUNDLE: usize = 4_096;
 
 /// The certificates of the TPM vendors that an operator trusts.
+#[derive(Default)]
 pub struct EkRoots {
-    anchors: Vec<TrustAnchor<'static>>,
-    intermediates: Vec<CertificateDer<'static>>,
+    held: Vec<Held>,
+}
+
+/// A certificate of the bundle.
+pub(super) struct Held {
+    pub(super) der: Vec<u8>,
+    /// The Name in DER.
+    subject: Vec<u8>,
+    /// It is trusted by itself; every other one only helps to build paths.
+    pub(super) anchor: bool,
+    source: RootSource,
 }
 
 impl EkRoots {
@@ -27,87 +35,126 @@ impl EkRoots {
     /// # Errors
     /// [`EkError::Bundle`], [`EkError::NoRoots`].
     pub fn from_pem(bundle: &str) -> Result<Self, EkError> {
-        let mut roots = Self { anchors: Vec::new(), intermediates: Vec::new() };
+        let roots = Self::default().with(bundle)?;
+        if roots.is_empty() { Err(EkError::NoRoots) } else { Ok(roots) }
+    }
+
+    /// The vendor CAs that come with Avouch ([`super::bundle`]).
+    pub fn bundled() -> Self {
+        let mut roots = Self::default();
+        for certificate in bundle::certificates() {
+            // A test reads every one of them, so none is left out here.
+            let source = RootSource::Bundled { vendor: certificate.vendor };
+            let _ = roots.add(certificate.der, certificate.pinned, source);
+        }
+        roots
+    }
+
+    /// These and the certificates of a PEM bundle, as [`EkRoots::from_pem`] reads it. A bundle of intermediates alone
+    /// is welcome here.
+    ///
+    /// # Errors
+    /// [`EkError::Bundle`].
+    pub fn with(mut self, bundle: &str) -> Result<Self, EkError> {
         for (index, item) in CertificateDer::pem_slice_iter(bundle.as_bytes()).take(MAX_BUNDLE).enumerate() {
             let der = item.map_err(|_| EkError::Bundle { index, error: CertificateError::Pem })?;
-            roots.add(der).map_err(|error| EkError::Bundle { index, error })?;
+            self.add(der.to_vec(), false, RootSource::Given).map_err(|error| EkError::Bundle { index, error })?;
         }
-        if roots.anchors.is_empty() { Err(EkError::NoRoots) } else { Ok(roots) }
+        Ok(self)
     }
 
     /// How many roots there are.
     pub fn len(&self) -> usize {
-        self.anchors.len()
+        self.held.iter().filter(|held| held.anchor).count()
     }
 
-    /// Never: [`EkRoots::from_pem`] refuses a bundle without roots.
+    /// True when nothing could ever be trusted.
     pub fn is_empty(&self) -> bool {
-        self.anchors.is_empty()
+        self.len() == 0
     }
 
     /// Checks that `certificate`, the contents of the NV index (filling and TCG header allowed), chains to a root at
-    /// `now` (Unix seconds), is for an endorsement key, and that this key is `ek_public`.
+    /// `now` (Unix seconds), is for an endorsement key, and that this key is `ek_public` and not known to be weak.
     ///
     /// It says that the vendor made a TPM with this key; that the node has it, credential activation shows.
     ///
     /// # Errors
     /// [`EkError`].
     pub fn verify(&self, certificate: &[u8], ek_public: &PublicArea<'_>, now: u64) -> Result<EkIdentity, EkError> {
-        let (fields, der) = nv::unwrap(certificate)?;
-        self.path(&fields, der, now)?;
-        if !fields.key_purposes().iter().any(|purpose| purpose == EK_PURPOSE) {
-            return Err(EkError::Purpose);
-        }
-        identity::same_key(&fields, ek_public)?;
-        Ok(EkIdentity::read(&fields, der))
+        self.verify_with(certificate, &[], ek_public, now)
     }
 
-    fn add(&mut self, der: CertificateDer<'static>) -> Result<(), CertificateError> {
+    /// As [`EkRoots::verify`], with CA certificates that the node sent along (Intel keeps them in NV), each in DER:
+    /// they help to build the path and are trusted for nothing.
+    ///
+    /// # Errors
+    /// [`EkError`].
+    pub fn verify_with(
+        &self,
+        certificate: &[u8],
+        sent: &[&[u8]],
+        ek_public: &PublicArea<'_>,
+        now: u64,
+    ) -> Result<EkIdentity, EkError> {
+        let (fields, der) = nv::unwrap(certificate)?;
+        let sent: Vec<CertificateDer<'_>> = sent.iter().map(|der| CertificateDer::from(*der)).collect();
+        let root = self.path(&fields, der, &sent, Wanted::EndorsementKey, now)?;
+        if !fields.has_purpose(tcg::EK_PURPOSE) {
+            return Err(EkError::Purpose);
+        }
+        // Google's AK certificates carry the purpose of an EK certificate; an endorsement key decrypts or agrees.
+        let decrypts = fields.key_usage().is_none_or(|bits| bits & DECRYPTS != 0);
+        if !decrypts || fields.has_purpose(tcg::AK_PURPOSE) {
+            return Err(EkError::SigningKey);
+        }
+        identity::same_key(&fields, ek_public)?;
+        weak::check(ek_public.key())?;
+        Ok(EkIdentity::read(&fields, der, root))
+    }
+
+    /// The path from a certificate to a root.
+    pub(crate) fn path(
+        &self,
+        fields: &Fields<'_>,
+        _der: &[u8],
+        sent: &[CertificateDer<'_>],
+        wanted: Wanted,
+        now: u64,
+    ) -> Result<Root, EkError> {
+        let sent: Result<Vec<Fields<'_>>, _> = sent.iter().map(|der| Fields::decode(der)).collect();
+        path::find(self, &sent.map_err(EkError::Certificate)?, fields, wanted, now)
+    }
+
+    /// The certificates with this subject (a Name in DER), roots first.
+    pub(super) fn named(&self, subject: &[u8]) -> impl Iterator<Item = &Held> {
+        let of = move |anchor| self.held.iter().filter(move |held| held.anchor == anchor && held.subject == subject);
+        of(true).chain(of(false))
+    }
+
+    fn add(&mut self, der: Vec<u8>, pinned: bool, source: RootSource) -> Result<(), CertificateError> {
         let fields = Fields::decode(&der)?;
-        let certificate = fields.inner().tbs_certificate();
-        if certificate.issuer() == certificate.subject() {
-            let anchor = anchor_from_trusted_cert(&der).map_err(|_| CertificateError::Der { offset: None })?;
-            self.anchors.push(anchor.to_owned());
-        } else {
-            self.intermediates.push(der);
+        let (subject, anchor) = (fields.subject.to_vec(), pinned || fields.issuer == fields.subject);
+        if !self.held.iter().any(|held| held.der == der && held.anchor == anchor) {
+            self.held.push(Held { der, subject, anchor, source });
         }
         Ok(())
     }
+}
 
-    fn path(&self, fields: &Fields, der: &[u8], now: u64) -> Result<(), EkError> {
-        let der = CertificateDer::from(der);
-        let leaf = EndEntityCert::try_from(&der).map_err(EkError::Path)?;
-        let time = UnixTime::since_unix_epoch(Duration::from_secs(now));
-        // `required` would demand the EK purpose of the intermediates too, which no vendor's have; the leaf's is
-        // checked by the caller.
-        let usage = KeyUsage::required_if_present(EK_PURPOSE);
-        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &self.anchors, &self.intermediates, time, usage, None, None)
-            .map(|_| ())
-            .map_err(|error| refusal(error, fields, now))
+impl Held {
+    pub(super) fn root(&self, fields: &Fields<'_>) -> Root {
+        Root {
+            subject: text_of(fields.subject),
+            sha256: sha256(&[&self.der]),
+            not_after: fields.validity().1,
+            source: self.source,
+        }
     }
 }
 
 impl core::fmt::Debug for EkRoots {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("EkRoots")
-            .field("anchors", &self.anchors.len())
-            .field("intermediates", &self.intermediates.len())
-            .finish()
-    }
-}
-
-fn refusal(error: webpki::Error, fields: &Fields, now: u64) -> EkError {
-    let (not_before, not_after) = fields.validity();
-    match error {
-        webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. }
-            if now < not_before || now > not_after =>
-        {
-            EkError::Time { now, not_before, not_after }
-        }
-        webpki::Error::UnknownIssuer => {
-            EkError::UnknownIssuer { issuer: fields.inner().tbs_certificate().issuer().to_string() }
-        }
-        webpki::Error::RequiredEkuNotFoundContext(_) => EkError::Purpose,
-        other => EkError::Path(other),
+        let anchors = self.len();
+        f.debug_struct("EkRoots").field("anchors", &anchors).field("others", &(self.held.len() - anchors)).finish()
     }
 }

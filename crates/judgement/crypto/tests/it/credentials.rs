@@ -74,18 +74,17 @@ fn keys_and_names_that_cannot_take_a_credential_are_refused() {
     let refused = CryptoError::Attributes { got: ak.attributes().0 };
     assert_eq!(make_credential(&ak, data!("ak.name"), &[7; 32]), Err(refused));
 
-    let coordinate = [1; 32];
+    let off_the_curve = [1; 32];
     let key = Key::Ecc {
         symmetric: Symmetric::AES_128_CFB,
         scheme: Scheme::Null,
         curve: Curve::P256,
         kdf: Kdf::Null,
-        x: &coordinate,
-        y: &coordinate,
+        x: &off_the_curve,
+        y: &off_the_curve,
     };
     let ecc = PublicArea::new(HashAlg::Sha256, EK, &[], key).unwrap();
-    let refused = CryptoError::Unsupported { property: "type", got: 0x23 };
-    assert_eq!(make_credential(&ecc, data!("ak.name"), &[7; 32]), Err(refused));
+    assert_eq!(make_credential(&ecc, data!("ak.name"), &[7; 32]), Err(CryptoError::MalformedKey));
 
     let Key::Rsa { modulus, .. } = *ek.key() else { panic!("the recorded EK is RSA") };
     let key = Key::Rsa { symmetric: Symmetric::Null, scheme: Scheme::Null, bits: 2048, exponent: 0, modulus };

@@ -1,5 +1,5 @@
 use avouch_crypto::CryptoError;
-use avouch_crypto::ek::{EkError, EkIdentity, EkRoots};
+use avouch_crypto::ek::{EkError, EkIdentity, EkRoots, LinkFault};
 use avouch_tpm_wire::{Attributes, Curve, HashAlg, Kdf, Key, PublicArea, Scheme, Symmetric};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rsa::PublicKeyComponents;
@@ -89,7 +89,8 @@ fn every_changed_byte_of_the_certificate_is_refused() {
 fn certificate_of_another_ca_with_the_same_names_is_refused() {
     let other = PublicArea::parse_sized(data!("other-ek_rsa.pub.tpm2b")).unwrap();
     let roots = EkRoots::from_pem(&recorded_bundle()).unwrap();
-    assert!(matches!(roots.verify(data!("other-ek_rsa_cert.der"), &other, NOW), Err(EkError::Path(_))));
+    let refused = roots.verify(data!("other-ek_rsa_cert.der"), &other, NOW);
+    assert!(matches!(refused, Err(EkError::Link { fault: LinkFault::Signature, .. })));
     let bundle = [data!("other-swtpm-issuer.pem"), data!("other-swtpm-root.pem")].concat();
     let theirs = EkRoots::from_pem(&String::from_utf8(bundle).unwrap()).unwrap();
     assert!(theirs.verify(data!("other-ek_rsa_cert.der"), &other, NOW).is_ok());
@@ -188,7 +189,8 @@ fn certificate_of_a_hardware_vendor_is_read_and_is_not_software() {
 fn wrong_root_is_refused_even_under_the_same_name() {
     let (vendor, impostor) = (Vendor::new(), Vendor::new());
     let certificate = impostor.certify(&recorded_spki(), |_| {});
-    assert!(matches!(vendor.roots().verify(&certificate, &recorded_ek(), NOW), Err(EkError::Path(_))));
+    let refused = vendor.roots().verify(&certificate, &recorded_ek(), NOW);
+    assert_eq!(refused, Err(EkError::Link { subject: String::new(), fault: LinkFault::Signature }));
 }
 
 #[test]
@@ -226,7 +228,8 @@ fn ca_certificate_is_no_ek_certificate() {
     let certificate = vendor.certify(&recorded_spki(), |params| {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     });
-    assert!(matches!(vendor.roots().verify(&certificate, &recorded_ek(), NOW), Err(EkError::Path(_))));
+    let refused = vendor.roots().verify(&certificate, &recorded_ek(), NOW);
+    assert_eq!(refused, Err(EkError::Link { subject: String::new(), fault: LinkFault::CaAsLeaf }));
 }
 
 #[test]
@@ -245,6 +248,7 @@ fn ecc_certificate_is_bound_to_its_point() {
     assert!(roots.verify(&certificate, &area(&point[1..33], Curve::P256), NOW).is_ok());
     assert_eq!(roots.verify(&certificate, &area(&point[1..32], Curve::P256), NOW), Err(EkError::OtherKey));
     assert_eq!(roots.verify(&certificate, &area(&point[1..33], Curve::P384), NOW), Err(EkError::OtherKey));
-    let unsupported = CryptoError::Unsupported { property: "curve", got: 5 };
-    assert_eq!(roots.verify(&certificate, &area(&point[1..33], Curve::P521), NOW), Err(EkError::Key(unsupported)));
+    assert_eq!(roots.verify(&certificate, &area(&point[1..33], Curve::P521), NOW), Err(EkError::OtherKey));
+    let unsupported = CryptoError::Unsupported { property: "curve", got: 0x10 };
+    assert_eq!(roots.verify(&certificate, &area(&point[1..33], Curve(0x10)), NOW), Err(EkError::Key(unsupported)));
 }

@@ -1,8 +1,10 @@
+use std::process::Command;
+
 use avouch_crypto::{AttestationKey, CryptoError};
 use avouch_tpm_wire::{Attributes, Curve, HashAlg, Kdf, Key, PublicArea, Scheme, Signature, Symmetric};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair, RsaPssSaltLength, RsaSignatureEncoding};
 
 use crate::data;
 
@@ -89,15 +91,62 @@ fn rsa_area(scheme: Scheme, bits: u16, exponent: u32, modulus: &[u8]) -> PublicA
 }
 
 #[test]
-fn p384_signature_verifies() {
-    let pair = EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
-    let point = pair.public_key().as_ref();
-    let area = ecc_area(Curve::P384, Scheme::Ecdsa(HashAlg::Sha384), &point[1..49], &point[49..]);
-    let made = pair.sign(&SystemRandom::new(), b"attest").unwrap();
-    let (r, s) = made.as_ref().split_at(48);
-    let key = AttestationKey::new(&area).unwrap();
-    every_change_is_refused(&key, b"attest", &Signature::Ecdsa { hash: HashAlg::Sha384, r, s });
+fn signatures_on_every_curve_with_every_hash_verify() {
+    let curves: [(Curve, usize, &'static signature::EcdsaSigningAlgorithm); 3] = [
+        (Curve::P256, 32, &signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+        (Curve::P384, 48, &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+        (Curve::P521, 66, &signature::ECDSA_P521_SHA512_FIXED_SIGNING),
+    ];
+    for (curve, size, algorithm) in curves {
+        let pair = EcdsaKeyPair::generate(algorithm).unwrap();
+        let point = pair.public_key().as_ref().to_vec();
+        let (x, y) = (&point[1..=size], &point[size + 1..]);
+        for hash in [HashAlg::Sha256, HashAlg::Sha384, HashAlg::Sha512] {
+            // The other tool: openssl signs with any hash on any curve.
+            let Some(made) = openssl_signature(&pair, hash, b"attest") else {
+                println!("skipped: openssl is not installed");
+                return;
+            };
+            let (r, s) = integers(&made);
+            let key = AttestationKey::new(&ecc_area(curve, Scheme::Ecdsa(hash), x, y)).unwrap();
+            every_change_is_refused(&key, b"attest", &Signature::Ecdsa { hash, r, s });
+            let other = if hash == HashAlg::Sha256 { HashAlg::Sha384 } else { HashAlg::Sha256 };
+            assert_eq!(key.verify(b"attest", &Signature::Ecdsa { hash: other, r, s }), Err(CryptoError::OtherScheme));
+        }
+    }
 }
+
+/// A signature in DER; `None` without openssl.
+fn openssl_signature(pair: &EcdsaKeyPair, hash: HashAlg, message: &[u8]) -> Option<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("key"), pair.to_pkcs8v1().unwrap()).unwrap();
+    std::fs::write(path("message"), message).unwrap();
+    let out = Command::new("openssl")
+        .current_dir(dir.path())
+        .args(["dgst", &format!("-{hash}"), "-keyform", "DER", "-sign", "key", "message"])
+        .output()
+        .ok()?;
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    Some(out.stdout)
+}
+
+/// r and s of an ECDSA signature in DER, as a TPM writes them.
+fn integers(der: &[u8]) -> (&[u8], &[u8]) {
+    let body = der.strip_prefix(&[0x30, 0x81]).map_or(&der[2..], |long| &long[1..]);
+    let (r, s) = body[2..].split_at(body[1].into());
+    let positive = |integer: &[u8]| usize::from(integer[0] == 0);
+    (&r[positive(r)..], &s[2 + positive(&s[2..])..])
+}
+
+/// The longest salt, and none.
+const fn salts([longest, none]: [RsaSignatureEncoding; 2]) -> [RsaSignatureEncoding; 2] {
+    [longest.with_pss_salt_length(RsaPssSaltLength::Max), none.with_pss_salt_length(RsaPssSaltLength::Custom(0))]
+}
+
+static PSS_SHA256: [RsaSignatureEncoding; 2] = salts([signature::RSA_PSS_SHA256, signature::RSA_PSS_SHA256]);
+static PSS_SHA384: [RsaSignatureEncoding; 2] = salts([signature::RSA_PSS_SHA384, signature::RSA_PSS_SHA384]);
+static PSS_SHA512: [RsaSignatureEncoding; 2] = salts([signature::RSA_PSS_SHA512, signature::RSA_PSS_SHA512]);
 
 #[test]
 fn rsa_signatures_of_every_listed_scheme_verify_and_others_are_refused() {
@@ -122,15 +171,20 @@ fn rsa_signatures_of_every_listed_scheme_verify_and_others_are_refused() {
         let as_pss = Signature::RsaPss { hash, signature: &signature };
         assert_eq!(key.verify(b"attest", &as_pss), Err(CryptoError::OtherScheme));
     }
-    let pss: [(HashAlg, &'static dyn signature::RsaEncoding); 3] = [
-        (HashAlg::Sha256, &signature::RSA_PSS_SHA256),
-        (HashAlg::Sha384, &signature::RSA_PSS_SHA384),
-        (HashAlg::Sha512, &signature::RSA_PSS_SHA512),
+    let pss: [(HashAlg, [&'static dyn signature::RsaEncoding; 3]); 3] = [
+        (HashAlg::Sha256, [&signature::RSA_PSS_SHA256, &PSS_SHA256[0], &PSS_SHA256[1]]),
+        (HashAlg::Sha384, [&signature::RSA_PSS_SHA384, &PSS_SHA384[0], &PSS_SHA384[1]]),
+        (HashAlg::Sha512, [&signature::RSA_PSS_SHA512, &PSS_SHA512[0], &PSS_SHA512[1]]),
     ];
-    for (hash, encoding) in pss {
+    for (hash, [encoding, longest, empty]) in pss {
         let key = AttestationKey::new(&rsa_area(Scheme::RsaPss(hash), 2048, 65_537, &modulus)).unwrap();
         let signature = sign(encoding);
         every_change_is_refused(&key, b"attest", &Signature::RsaPss { hash, signature: &signature });
+        let signature = sign(longest);
+        every_change_is_refused(&key, b"attest", &Signature::RsaPss { hash, signature: &signature });
+        let signature = sign(empty);
+        let unusual = Signature::RsaPss { hash, signature: &signature };
+        assert_eq!(key.verify(b"attest", &unusual), Err(CryptoError::BadSignature), "a salt of no TPM");
     }
 }
 
@@ -161,12 +215,14 @@ fn keys_off_the_allow_list_are_refused() {
     let refused = |area: &PublicArea<'_>| AttestationKey::new(area).unwrap_err();
     let off = |property, got| CryptoError::Unsupported { property, got };
     let scheme = "scheme and hash";
-    // SHA-1, Schnorr, a scheme left to the command, a hash that does not fit the curve.
+    // SHA-1, Schnorr, a scheme left to the command, a curve without a name here.
     assert_eq!(refused(&ecc_area(Curve::P256, Scheme::Ecdsa(HashAlg::Sha1), x, y)), off(scheme, 0x0018_0004));
+    assert_eq!(refused(&ecc_area(Curve::P521, Scheme::Ecdsa(HashAlg::Sha1), x, y)), off(scheme, 0x0018_0004));
     assert_eq!(refused(&ecc_area(Curve::P256, Scheme::EcSchnorr(HashAlg::Sha256), x, y)), off(scheme, 0x001C_000B));
     assert_eq!(refused(&ecc_area(Curve::P256, Scheme::Null, x, y)), off(scheme, 0x0010_0000));
-    assert_eq!(refused(&ecc_area(Curve::P256, Scheme::Ecdsa(HashAlg::Sha384), x, y)), off(scheme, 0x0018_000C));
-    assert_eq!(refused(&ecc_area(Curve::P521, Scheme::Ecdsa(HashAlg::Sha256), x, y)), off("curve", 5));
+    for weak in [0x0001, 0x0002, 0x0010, 0x0020] {
+        assert_eq!(refused(&ecc_area(Curve(weak), Scheme::Ecdsa(HashAlg::Sha256), x, y)), off("curve", weak.into()));
+    }
     // A point that is not on the curve.
     assert_eq!(refused(&ecc_area(Curve::P256, Scheme::Ecdsa(HashAlg::Sha256), x, y)), CryptoError::MalformedKey);
 
