@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use avouch_appraise::{Appraisal, AuthenticQuote, Context, Expected, NodeKeys, Policy, ReplayedLogs, Session};
-use avouch_protocol::{Challenge, Evidence, Hash, Message, Status};
+use avouch_appraise::{
+    Appraisal, AuthenticQuote, Context, Expected, Identity, NodeKeys, Policy, ReplayedLogs, Session,
+};
+use avouch_protocol::{Challenge, Evidence, Hash, Message, NodeProfile, Status};
 use avouch_tpm_wire::Signature;
 
 use crate::logs::{
@@ -16,7 +18,13 @@ use crate::page::Section;
 use crate::tpm::Attester;
 
 const SPKI: Hash = Hash([5; 32]);
-const CONTEXT: Context<'static> = Context { now: 1_700_000_000, expires: 2_000_000_000, ek: Hash([6; 32]), tpm: None };
+const CONTEXT: Context<'static> = Context {
+    now: 1_700_000_000,
+    expires: 2_000_000_000,
+    ek: Hash([6; 32]),
+    tpm: None,
+    identity: Identity { profile: NodeProfile::EkCert, vouched_by: "CN=maker", manufacturer: None },
+};
 /// Files in the policy that judges, as many as a server installation has.
 pub(crate) const POLICY_FILES: u32 = 50_000;
 

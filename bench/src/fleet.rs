@@ -168,6 +168,9 @@ fn request(token: &EnrolmentToken, endorsement: &Endorsement, attester: &Atteste
         // Only a TPM could read it, and this one has its key at hand.
         ak_private: vec![0; 126].into(),
         label: None,
+        further_eks: Vec::new(),
+        cloud_key: None,
+        ek_chain: None,
     };
     request.to_cbor()
 }
@@ -191,6 +194,7 @@ fn activate(
         proof: Hash(proof),
         parent_certify: certified.attest.into(),
         parent_certify_signature: certified.signature.into(),
+        cloud_certify: None,
     })
 }
 

@@ -310,12 +310,16 @@ fn enrolment() -> Vec<Vec<u8>> {
         ak_public: templates::AK.encode().into(),
         ak_private: vec![4; 126].into(),
         label: Some("node-1".into()),
+        further_eks: Vec::new(),
+        cloud_key: None,
+        ek_chain: None,
     };
     let credential = CredentialChallenge {
         v: 1,
         attempt: Hash([5; 32]),
         credential_blob: vec![6; 68].into(),
         encrypted_secret: vec![7; 258].into(),
+        further: Vec::new(),
     };
     let activate = ActivateRequest {
         v: 1,
@@ -323,6 +327,7 @@ fn enrolment() -> Vec<Vec<u8>> {
         proof: Hash([8; 32]),
         parent_certify: vec![9; 150].into(),
         parent_certify_signature: vec![10; 72].into(),
+        cloud_certify: None,
     };
     let membership = Membership {
         node_tag: NodeTag([2; 32]),

@@ -12,7 +12,7 @@ use avouch_crypto::ca::Identity;
 use avouch_crypto::tls::agent_config;
 use avouch_https::{Answer, Https};
 use avouch_ima::{Body, parse_binary};
-use avouch_protocol::{EnrolmentToken, Hash, Interval};
+use avouch_protocol::{EnrolmentToken, Hash, Interval, NodeProfile};
 use avouch_server::api::{NodeView, Nodes, PolicyRef, RecordView, Records};
 use avouch_server::{Admin, Appraise, Case, Config, Grant, Opinion, Pcrs, Pipeline, Running, Server};
 use avouch_tpm_wire::HashAlg;
@@ -169,8 +169,16 @@ impl Site {
     /// # Errors
     /// When the owner key is gone.
     pub fn token(&self, uses: u32) -> Result<EnrolmentToken> {
+        self.token_for(NodeProfile::EkCert, uses)
+    }
+
+    /// [`Site::token`] of another profile.
+    ///
+    /// # Errors
+    /// As `token`.
+    pub fn token_for(&self, profile: NodeProfile, uses: u32) -> Result<EnrolmentToken> {
         let now = self.clock.now();
-        let grant = Grant { uses, expires: now + 86_400, origin: self.origin().to_owned() };
+        let grant = Grant { profile, uses, expires: now + 86_400, origin: self.origin().to_owned() };
         Ok(Admin::open(&self.config, now)?.enrolment_token(&grant, None)?)
     }
 

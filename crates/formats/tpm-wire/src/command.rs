@@ -302,6 +302,18 @@ commands! {
         }
     }
 
+    /// Replaces the policy of a session, which must be one of the branches, by their alternative.
+    PolicyOr<'a> = "TPM2_PolicyOR", 0x171, 0 => response::Empty {
+        handles {
+            /// Session that is changed.
+            policy_session,
+        }
+        parameters {
+            /// Digests of the branches, two to eight.
+            branches: Vec<&'a [u8]>,
+        }
+    }
+
     /// Makes a credential with the TPM's public operation alone; Avouch's verifier does the same without a TPM.
     MakeCredential<'a> = "TPM2_MakeCredential", 0x168, 0 => response::MakeCredential<'r> {
         handles {

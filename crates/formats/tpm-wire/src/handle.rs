@@ -24,6 +24,27 @@ impl Handle {
     pub const EK_CERTIFICATE_RSA2048: Self = Self(0x01C0_0002);
     /// Where manufacturers and platforms keep the RSA-2048 EK (TCG Provisioning Guidance).
     pub const EK_RSA2048: Self = Self(0x8101_0001);
+    /// First NV index of a manufacturer's CA certificates (TCG EK Credential Profile).
+    pub const FIRST_EK_CHAIN: Self = Self(0x01C0_0100);
+    /// Last NV index of them.
+    pub const LAST_EK_CHAIN: Self = Self(0x01C0_01FF);
+    /// First handle of the range in which manufacturers and platforms keep endorsement keys (TCG Registry of Reserved
+    /// TPM 2.0 Handles and Localities).
+    pub const FIRST_EK: Self = Self(0x8101_0000);
+    /// Last handle of that range.
+    pub const LAST_EK: Self = Self(0x8101_00FF);
+    /// Where Azure keeps the attestation key of a virtual machine.
+    pub const AZURE_AK: Self = Self(0x8100_0003);
+    /// NV index of that key's certificate.
+    pub const AZURE_AK_CERTIFICATE: Self = Self(0x01C1_01D0);
+    /// NV index of the certificate of Google Cloud's RSA-2048 attestation key.
+    pub const GCP_AK_CERTIFICATE_RSA: Self = Self(0x01C1_0000);
+    /// NV index of that key's template.
+    pub const GCP_AK_TEMPLATE_RSA: Self = Self(0x01C1_0001);
+    /// NV index of the certificate of Google Cloud's P-256 attestation key.
+    pub const GCP_AK_CERTIFICATE_ECC: Self = Self(0x01C1_0002);
+    /// NV index of that key's template.
+    pub const GCP_AK_TEMPLATE_ECC: Self = Self(0x01C1_0003);
     /// First transient object.
     pub const FIRST_TRANSIENT: Self = Self(0x8000_0000);
     /// First persistent object.

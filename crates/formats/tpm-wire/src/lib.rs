@@ -1,7 +1,7 @@
 //! TPM 2.0 structures, commands and responses: strict codec, both directions, no I/O and no cryptography.
 //!
 //! Sources: TCG Trusted Platform Module Library, Parts 1 to 3 (version 1.59); TCG EK Credential Profile for the
-//! endorsement key template. Every parser consumes all of its input or answers with a [`WireError`] that says where,
+//! endorsement key templates. Every parser consumes all of its input or answers with a [`WireError`] that says where,
 //! what was wanted and what was there; none reserves memory by a count that it was told.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod attest;
 pub mod command;
+mod ek;
 mod error;
 mod frame;
 mod handle;
@@ -29,6 +30,7 @@ pub mod templates;
 mod wire;
 
 pub use attest::{Attest, AttestBody, ClockInfo};
+pub use ek::EkTemplate;
 pub use error::{Wanted, WireError};
 pub use frame::{Authorization, CommandCode, HEADER, MAX_FRAME, ReplyError};
 pub use handle::{Handle, SessionType, StartupType};

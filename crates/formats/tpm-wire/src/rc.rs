@@ -38,6 +38,11 @@ pub enum Subject {
 }
 
 impl ResponseCode {
+    /// True when a parameter itself is at fault, not a handle, an authorisation or the TPM's state.
+    pub fn is_about_a_parameter(self) -> bool {
+        matches!(self.subject(), Some(Subject::Parameter(_)))
+    }
+
     /// TPM_RC_INITIALIZE: the TPM was not started.
     pub const INITIALIZE: Self = Self(0x100);
     /// TPM_RC_FAILURE: failure mode, or an internal error.

@@ -34,9 +34,34 @@ impl<'e> Attested<'e> {
         signer: &Signer<'_>,
         binding: &Binding,
     ) -> Result<Self, Rejection> {
+        let attested = Self::signed(bytes, signature, signer.ak, binding)?;
+        check_signer(&attested.attest, signer, binding.purpose)?;
+        attested.bound(binding)
+    }
+
+    /// The same without a look at where the signer stands in its hierarchy.
+    pub(crate) fn check_of_any_place(
+        bytes: &'e [u8],
+        signature: &'e [u8],
+        signer: &AttestationKey,
+        binding: &Binding,
+    ) -> Result<Self, Rejection> {
+        Self::signed(bytes, signature, signer, binding)?.bound(binding)
+    }
+
+    fn signed(
+        bytes: &'e [u8],
+        signature: &'e [u8],
+        signer: &AttestationKey,
+        binding: &Binding,
+    ) -> Result<Self, Rejection> {
         let attest = parse(bytes, binding.purpose)?;
-        let hash = verify(bytes, signature, signer.ak)?;
-        check_signer(&attest, signer, binding.purpose)?;
+        let hash = verify(bytes, signature, signer)?;
+        Ok(Self { attest, hash })
+    }
+
+    fn bound(self, binding: &Binding) -> Result<Self, Rejection> {
+        let attest = &self.attest;
         let Binding { purpose, challenge, client_spki, report } = binding;
         let wanted = qualifying_data(sha256, *purpose, challenge, client_spki, report);
         if attest.extra_data != wanted.0 {
@@ -47,7 +72,7 @@ impl<'e> Attested<'e> {
                 format!("the {purpose} was signed over {got}, wanted {wanted}"),
             ));
         }
-        Ok(Self { attest, hash })
+        Ok(self)
     }
 }
 

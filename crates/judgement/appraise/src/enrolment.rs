@@ -6,7 +6,7 @@
 
 use avouch_crypto::{AttestationKey, CryptoError, Hash as Sha};
 use avouch_protocol::{Hash, Purpose};
-use avouch_tpm_wire::{AttestBody, PublicArea, templates};
+use avouch_tpm_wire::{AttestBody, EkTemplate, PublicArea, templates};
 
 use crate::attested::{Attested, Binding, Signer, sha256};
 use crate::rejection::{RejectCode, Rejection};
@@ -28,21 +28,32 @@ pub struct EnrolledKeys {
     keys: NodeKeys,
 }
 
-/// Checks that an endorsement key is made from the L-1 template, and gives its Name.
+/// An endorsement key that is made from one of the templates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CheckedEk {
+    /// Which one.
+    pub template: EkTemplate,
+    /// Its Name.
+    pub name: Vec<u8>,
+}
+
+/// Checks that an endorsement key is made from a template of the TCG EK Credential Profile.
 ///
 /// # Errors
 /// [`RejectCode::KeyMalformed`], [`RejectCode::EkTemplate`].
-pub fn check_ek(ek_public: &[u8]) -> Result<Vec<u8>, Rejection> {
+pub fn check_ek(ek_public: &[u8]) -> Result<CheckedEk, Rejection> {
     let area = parse("endorsement key", ek_public)?;
-    if !area.is_made_from(&templates::EK_RSA2048_L1) {
+    let Some(template) = EkTemplate::of(&area) else {
         let detail = format!(
-            "the endorsement key has nameAlg {}, attributes {:#010x} and other parts that are not those of template L-1",
+            "the endorsement key has nameAlg {}, attributes {:#010x} and other parts that are not those of a template ({})",
             area.name_alg(),
-            area.attributes().0
+            area.attributes().0,
+            EkTemplate::ALL.map(EkTemplate::name).join(", ")
         );
         return Err(Rejection::new(RejectCode::EkTemplate, detail));
-    }
-    Ok(area.name(&Sha))
+    };
+    Ok(CheckedEk { template, name: area.name(&Sha) })
 }
 
 // === impl NodeKeys ===
@@ -115,6 +126,40 @@ impl NodeKeys {
             return Err(Rejection::new(RejectCode::CertifiedName, detail));
         }
         Ok(EnrolledKeys { keys: self })
+    }
+
+    /// Checks that a cloud's key certified this attestation key, for this enrolment and this client key.
+    ///
+    /// The caller has checked the cloud key's certificate. Such a key signs nothing else for a node: where it stands in
+    /// its TPM's hierarchy is the cloud's affair, and the certified qualified Name says where the node's own key stands.
+    ///
+    /// # Errors
+    /// [`RejectCode::CertifiedName`] when it certified another object, and the codes of a quote's checks.
+    pub fn certified_by_cloud(
+        &self,
+        cloud: &AttestationKey,
+        attest: &[u8],
+        signature: &[u8],
+        challenge: &[u8],
+        client_spki: &Hash,
+    ) -> Result<(), Rejection> {
+        let binding = Binding {
+            purpose: Purpose::Certify,
+            challenge: sha256(&[challenge]),
+            client_spki: *client_spki,
+            report: Hash::ZERO,
+        };
+        let certification = Attested::check_of_any_place(attest, signature, cloud, &binding)?;
+        let AttestBody::Certify { name, qualified_name } = certification.attest.body else {
+            return Err(Rejection::new(RejectCode::QuoteType, "what came is not a certification"));
+        };
+        if name != self.ak_name || qualified_name != self.qualified_signer {
+            let (got, wanted) = (crate::text::hex(name), crate::text::hex(&self.ak_name));
+            let detail =
+                format!("the cloud's key certified {got}, wanted the attestation key {wanted} below its parent");
+            return Err(Rejection::new(RejectCode::CertifiedName, detail));
+        }
+        Ok(())
     }
 
     /// The attestation key.

@@ -8,6 +8,7 @@ use avouch_protocol::{Challenge, Hash, KeyLost};
 
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings};
+use crate::identity::Identity;
 use crate::policy::Policy;
 use crate::quote::AuthenticQuote;
 use crate::replay::{ReplayedLogs, Unproven};
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub ek: Hash,
     /// What to say of the TPM in every verdict, e.g. `software TPM: evaluation only`.
     pub tpm: Option<&'a str>,
+    /// Who vouched for the TPM when the node enrolled.
+    pub identity: Identity<'a>,
 }
 
 /// The verdict, and what to keep of the node until its next evidence. Only this crate makes one.

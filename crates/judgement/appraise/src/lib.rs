@@ -26,6 +26,7 @@ mod code;
 mod enrolment;
 mod finding;
 mod fix;
+mod identity;
 mod judge;
 mod policy;
 mod quote;
@@ -37,9 +38,10 @@ mod verdict;
 
 pub use cause::{Cause, CauseKind};
 pub use code::{ClaimName, CodeFacts, Effect, FindingCode, Severity};
-pub use enrolment::{EnrolledKeys, NodeKeys, check_ek};
+pub use enrolment::{CheckedEk, EnrolledKeys, NodeKeys, check_ek};
 pub use finding::{Finding, Place};
 pub use fix::{Fix, FixError};
+pub use identity::{Identity, IdentityFacts};
 pub use judge::{Appraisal, Context};
 pub use policy::{
     Confirmation, DraftError, EarlyFile, IMA_POLICY_PATH, MAX_POLICY_BYTES, NamedBuffer, Policy, PolicyDraft,

@@ -58,9 +58,9 @@ codes! {
     AkParent = "AK_PARENT",
     /// The attestation key is a primary key, or has another parent than the one shown.
     AkIsPrimary = "AK_IS_PRIMARY",
-    /// The endorsement key is not made from the L-1 template.
+    /// The endorsement key is not made from a template of the TCG EK Credential Profile.
     EkTemplate = "EK_TEMPLATE",
-    /// The attestation key certified something else than its parent.
+    /// Something else was certified than the attestation key's parent or, by a cloud's key, the attestation key.
     CertifiedName = "CERTIFIED_NAME",
 }
 

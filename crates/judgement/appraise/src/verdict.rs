@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Context;
 use crate::code::{ClaimName, Effect, FindingCode};
 use crate::finding::{Finding, Findings};
+use crate::identity::IdentityFacts;
 use crate::rejection::Rejection;
 
 /// Version of the rules that this release judges by. It changes whenever the same input could give another verdict.
@@ -40,6 +41,9 @@ pub struct Verdict {
     /// Set when the TPM is only good for evaluation, e.g. a software TPM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tpm: Option<String>,
+    /// Who vouches for the TPM; absent in verdicts of releases before there were profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityFacts>,
     /// The boot session; absent when the quote is not authentic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionFacts>,
@@ -158,6 +162,7 @@ impl Verdict {
             freshness: if challenge.base == Hash::ZERO { "operator-asserted" } else { "checkpoint" }.into(),
             membership: "operator".into(),
             tpm: context.tpm.map(Into::into),
+            identity: Some(context.identity.facts()),
             session: None,
             claims: Vec::new(),
             coverage: Coverage::default(),
@@ -167,6 +172,7 @@ impl Verdict {
     /// Sets claims, status and code from what was found. A claim in `judged` with no finding holds; one outside it
     /// was not judged, and a verdict with such a claim is never a pass.
     pub(crate) fn conclude(&mut self, findings: &Findings, judged: &[ClaimName]) {
+        self.coverage.holes.extend(self.identity.as_ref().and_then(IdentityFacts::hole));
         self.claims = ClaimName::ALL.iter().map(|name| Claim::of(*name, findings, judged.contains(name))).collect();
         let results = || self.claims.iter().map(|claim| claim.result);
         self.status = if results().any(|result| result == ClaimResult::Fail) {
@@ -201,6 +207,7 @@ impl Verdict {
             Node { children: items.collect(), ..Node::leaf(text.into()) }
         });
         children.push(Node { children: lists.collect(), ..Node::leaf("coverage".into()) });
+        children.extend(self.identity.iter().map(|identity| Node::leaf(identity.text.clone())));
         Node { children, ..Node::leaf(format!("{}{code}", self.status.word())) }
     }
 }

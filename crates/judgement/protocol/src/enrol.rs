@@ -7,13 +7,52 @@ use crate::challenge::Bytes;
 use crate::limits::MAX_ENROL_BYTES;
 use crate::{Hash, NodeTag};
 
-/// How strongly a node's endorsement key is vouched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum NodeProfile {
-    /// The EK certificate chains to a pinned root.
+/// An endorsement key as a TPM shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ShownEk {
+    /// TPMT_PUBLIC.
     #[n(0)]
-    EkCert,
+    pub public: Bytes,
+    /// Certificate as found in NV, padding included; empty when there is none.
+    #[n(1)]
+    pub certificate: Bytes,
+}
+
+/// The attestation key that a cloud put into a virtual TPM. It certifies the node's own key once and signs no round.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ShownCloudKey {
+    /// TPMT_PUBLIC.
+    #[n(0)]
+    pub public: Bytes,
+    /// Certificate as found in NV, padding included.
+    #[n(1)]
+    pub certificate: Bytes,
+}
+
+/// A signed statement of a TPM.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Certification {
+    /// TPMS_ATTEST of TPM2_Certify.
+    #[n(0)]
+    pub attest: Bytes,
+    /// TPMT_SIGNATURE over it.
+    #[n(1)]
+    pub signature: Bytes,
+}
+
+/// A secret for one endorsement key, in the two fields that TPM2_ActivateCredential takes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct WrappedSecret {
+    /// TPM2B_ID_OBJECT of TPM2_MakeCredential, its length included.
+    #[n(0)]
+    pub credential_blob: Bytes,
+    /// TPM2B_ENCRYPTED_SECRET, its length included.
+    #[n(1)]
+    pub encrypted_secret: Bytes,
 }
 
 /// Step one; `POST /v1/enroll`, server-authenticated TLS, no client certificate.
@@ -29,10 +68,10 @@ pub struct EnrolRequest {
     /// DER SubjectPublicKeyInfo of the client key (ECDSA P-256) that will be certified for this node.
     #[n(2)]
     pub client_spki: Bytes,
-    /// TPMT_PUBLIC of the endorsement key.
+    /// TPMT_PUBLIC of the endorsement key that names the node.
     #[n(3)]
     pub ek_public: Bytes,
-    /// EK certificate as found in NV, padding included.
+    /// EK certificate as found in NV, padding included; empty when there is none.
     #[n(4)]
     pub ek_certificate: Bytes,
     /// TPMT_PUBLIC of the attestation key's parent; must equal the fixed template but for `unique`.
@@ -47,9 +86,20 @@ pub struct EnrolRequest {
     /// A name that a person gave, for people.
     #[n(8)]
     pub label: Option<String>,
+    /// Every other endorsement key that is present in the TPM, at most [`crate::MAX_FURTHER_EKS`]. Whoever opens all
+    /// secrets has them in one TPM.
+    #[cbor(n(9), skip_if = "Vec::is_empty")]
+    pub further_eks: Vec<ShownEk>,
+    /// Of the profiles `azure-ak-cert` and `gcp`: the key that the cloud vouches for.
+    #[n(10)]
+    pub cloud_key: Option<ShownCloudKey>,
+    /// CA certificates that the TPM carries, in DER one behind the other: the contents of the NV indices 0x01C00100 to
+    /// 0x01C001FF in ascending order. They help to build a path and are trusted for nothing.
+    #[n(11)]
+    pub ek_chain: Option<Bytes>,
 }
 
-/// Answer to step one: only the TPM that holds the EK beside a key of this exact Name can open it.
+/// Answer to step one: only the TPM that holds each EK beside a key of this exact Name can open it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct CredentialChallenge {
@@ -65,6 +115,9 @@ pub struct CredentialChallenge {
     /// TPM2B_ENCRYPTED_SECRET, its length included.
     #[n(3)]
     pub encrypted_secret: Bytes,
+    /// A secret for each of [`EnrolRequest::further_eks`], in their order.
+    #[cbor(n(4), skip_if = "Vec::is_empty")]
+    pub further: Vec<WrappedSecret>,
 }
 
 /// Step two; `POST /v1/enroll/activate`.
@@ -77,7 +130,8 @@ pub struct ActivateRequest {
     /// The attempt.
     #[n(1)]
     pub attempt: Hash,
-    /// HMAC-SHA-256(opened secret, [`crate::enrolment_proof_input`]); the secret itself is never sent.
+    /// HMAC-SHA-256(opened secrets, [`crate::enrolment_proof_input`]): the secrets of 32 bytes, the first one's first,
+    /// are the key. They themselves are never sent.
     #[n(2)]
     pub proof: Hash,
     /// TPMS_ATTEST of TPM2_Certify: the AK certifies its parent, qualifyingData with [`crate::Purpose::Certify`] over
@@ -87,6 +141,10 @@ pub struct ActivateRequest {
     /// TPMT_SIGNATURE over it.
     #[n(4)]
     pub parent_certify_signature: Bytes,
+    /// TPM2_Certify: the cloud's key certifies the AK, with the same qualifyingData; owed by the profiles
+    /// `azure-ak-cert` and `gcp`.
+    #[n(5)]
+    pub cloud_certify: Option<Certification>,
 }
 
 /// Answer to step two.

@@ -20,6 +20,7 @@ mod enrol;
 mod evidence;
 mod limits;
 mod names;
+mod profile;
 mod receipt;
 mod record;
 mod status;
@@ -29,10 +30,14 @@ mod token;
 pub use binding::{Purpose, Sha256, enrolment_proof_input, qualifying_data, server_nonce_input};
 pub use cbor::{Message, WireError};
 pub use challenge::{Challenge, ChallengeRequest, Offsets};
-pub use enrol::{ActivateRequest, ActivateResponse, CredentialChallenge, EnrolRequest, Membership, NodeProfile};
+pub use enrol::{
+    ActivateRequest, ActivateResponse, Certification, CredentialChallenge, EnrolRequest, Membership, ShownCloudKey,
+    ShownEk, WrappedSecret,
+};
 pub use evidence::{Evidence, ImaFormat, ImaSegment, KeyLost};
 pub use limits::*;
 pub use names::{Hash, NodeTag};
+pub use profile::NodeProfile;
 pub use receipt::{Receipt, SignedReceipt};
 pub use record::RecordHeader;
 pub use status::{Refusal, Status};

@@ -2,8 +2,12 @@
 
 /// Version that every message of this release carries under key 0.
 pub const VERSION: u64 = 1;
-/// Largest enrolment request: three public areas, one certificate of up to 8 KiB and a label.
+/// Largest enrolment request: public areas, a certificate of 2 KiB on average for each endorsement key, and a label.
 pub const MAX_ENROL_BYTES: usize = 64 * 1024;
+/// Most endorsement keys beside the one that names the node: one for each further template.
+pub const MAX_FURTHER_EKS: usize = 7;
+/// Largest log of systemd's userspace measurements: a record has some 500 bytes, and a boot writes a few dozen.
+pub const MAX_USERSPACE_LOG_BYTES: usize = 1024 * 1024;
 /// Largest challenge request: a version, a receipt position and a few counters.
 pub const MAX_CHALLENGE_REQUEST_BYTES: usize = 4 * 1024;
 /// Largest evidence message: a whole IMA list of about 200,000 entries and a vendor boot log.

@@ -1,6 +1,6 @@
 //! What may be written, and what came of it.
 
-use avouch_protocol::{Hash, NodeTag};
+use avouch_protocol::{Hash, NodeProfile, NodeTag};
 
 use crate::{Attempt, Event, EvidenceParts, Gap, Grant, NodeKeys, OpenChallenge, Record, Verdict};
 
@@ -24,7 +24,7 @@ pub enum Change {
     ///
     /// Condition: the grant is known, not expired and not used up (a TPM that joined with it before is not counted
     /// again); a tag that exists has the same EK Name; no other node has, or ever had, the EK Name, AK Name or
-    /// client key. A new generation keeps label (unless given), policy and chain, and starts without session, last
+    /// client key; the profile is not weaker than one that the node was ever known by. A new generation keeps label (unless given), policy and chain, and starts without session, last
     /// reset count and verdict: what an earlier key proved says nothing about this one.
     Enrol {
         /// The node.
@@ -187,6 +187,14 @@ pub enum Refused {
     /// No such node in this cluster.
     #[error("no node {0} is enrolled")]
     NodeUnknown(NodeTag),
+    /// The TPM was better vouched for before; an attempt to have it believed with less.
+    #[error("this TPM is known by the profile {known}; it cannot enrol by the weaker profile {got}")]
+    WeakerProfile {
+        /// The strongest profile that it was known by.
+        known: NodeProfile,
+        /// The profile of this attempt.
+        got: NodeProfile,
+    },
     /// The sequence number does not continue the chain.
     #[error("sequence number {got} does not continue the chain, {wanted} does")]
     NotNext {

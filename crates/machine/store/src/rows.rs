@@ -2,7 +2,7 @@
 //!
 //! Every time is unix seconds of server time.
 
-use avouch_protocol::{Hash, NodeTag, Status};
+use avouch_protocol::{Hash, NodeProfile, NodeTag, Status};
 
 /// The keys and certificates of one generation of a node. Earlier generations stay readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,25 @@ pub struct NodeKeys {
     pub client_spki: Hash,
     /// DER of the client certificate issued for that key.
     pub client_certificate: Vec<u8>,
+    /// How the TPM was vouched for.
+    pub profile: NodeProfile,
+    /// Who vouched for it, for people; empty when nobody did, and for nodes of releases that did not keep it.
+    pub vouched_by: String,
+    /// Name of the template that the endorsement key is made from, e.g. `L-1`.
+    pub ek_template: String,
+    /// The TPM's other endorsement keys that were opened in the same attempt.
+    pub further_eks: Vec<FurtherEk>,
+}
+
+/// An endorsement key beside the one that names the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherEk {
+    /// Its Name; it belongs to this node alone, too.
+    pub name: Vec<u8>,
+    /// TPMT_PUBLIC.
+    pub public: Vec<u8>,
+    /// Certificate as found in NV; empty when there is none.
+    pub certificate: Vec<u8>,
 }
 
 /// The end of a node's chain of records.
@@ -108,6 +127,12 @@ pub struct NodeSummary {
     pub label: Option<String>,
     /// What the EK certificate says of the TPM, as JSON.
     pub ek_identity: String,
+    /// How the TPM was vouched for.
+    pub profile: NodeProfile,
+    /// Who vouched for it, for people.
+    pub vouched_by: String,
+    /// Name of the template of the endorsement key.
+    pub ek_template: String,
     /// Generation of its keys.
     pub generation: u32,
     /// When that generation was enrolled.

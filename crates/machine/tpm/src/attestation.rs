@@ -1,10 +1,10 @@
 //! The attestation key: made, proven to be beside the endorsement key, loaded, and used.
 
-use avouch_tpm_wire::command::{ActivateCredential, Certify, Command, Create, GetTime, PolicySecret, Quote};
-use avouch_tpm_wire::rc::{ResponseCode, Subject};
+use avouch_tpm_wire::command::{ActivateCredential, Certify, Command, Create, GetTime, PolicyOr, PolicySecret, Quote};
+use avouch_tpm_wire::rc::ResponseCode;
 use avouch_tpm_wire::{
-    Authorization, Handle, PcrSelection, PublicArea, Scheme, SelectionList, SensitiveCreate, SizedPublic, response,
-    sized, templates, unsized_of,
+    Authorization, EkTemplate, Handle, PcrSelection, PublicArea, Scheme, SelectionList, SensitiveCreate, SizedPublic,
+    response, sized, templates, unsized_of,
 };
 
 use crate::error::{Error, KeyLost};
@@ -77,7 +77,8 @@ impl<T: Transport> Tpm<T> {
         Ok(AttestationSession { scope, key, parent_public: blob.parent_public.clone() })
     }
 
-    /// Opens a credential that was made for this TPM's endorsement key and the Name of this attestation key.
+    /// Opens a credential that was made for this TPM's endorsement key of `template` and the Name of this attestation
+    /// key.
     ///
     /// `id_object` is a TPM2B_ID_OBJECT, `encrypted_secret` a TPM2B_ENCRYPTED_SECRET, lengths included.
     ///
@@ -87,6 +88,7 @@ impl<T: Transport> Tpm<T> {
     pub fn activate_credential(
         &mut self,
         blob: &AkBlob,
+        template: EkTemplate,
         id_object: &[u8],
         encrypted_secret: &[u8],
     ) -> Result<Vec<u8>, Error> {
@@ -95,22 +97,13 @@ impl<T: Transport> Tpm<T> {
         let secret = unsized_of(encrypted_secret).map_err(input("the credential's encrypted secret"))?;
         let mut scope = Scope::new(self);
         let activate_handle = scope.attestation_key(blob)?;
-        let (key_handle, _) = scope.endorsement_key()?;
-        let policy_session = scope.policy_session()?;
-        let policy = PolicySecret {
-            auth_handle: Handle::ENDORSEMENT,
-            policy_session,
-            nonce_tpm: &[],
-            cp_hash_a: &[],
-            policy_ref: &[],
-            expiration: 0,
-        };
-        scope.execute(&policy, &EMPTY)?.read::<response::PolicySecret<'_>>()?;
+        let key_handle = scope.endorsement_key(template)?;
+        let policy_session = scope.endorsement_policy(template)?;
         let activate = ActivateCredential { activate_handle, key_handle, credential_blob, secret };
         let answer = scope.execute(&activate, &[Authorization::EMPTY, Authorization::policy(policy_session)]).map_err(
             |error| match error {
                 // libtpms answers FAILURE when OAEP does not open; a TPM in failure mode would not have come this far.
-                Error::Refused { code, .. } if is_about_a_parameter(code) || code == ResponseCode::FAILURE => {
+                Error::Refused { code, .. } if code.is_about_a_parameter() || code == ResponseCode::FAILURE => {
                     Error::ForeignCredential { code }
                 }
                 other => other,
@@ -165,8 +158,28 @@ impl<T: Transport> AttestationSession<'_, T> {
 }
 
 impl<T: Transport> Scope<'_, T> {
+    /// A session that satisfies the policy of an endorsement key: PolicyA is the authorisation of the endorsement
+    /// hierarchy, PolicyB the alternative of it and a manufacturer's own way, which is not taken.
+    fn endorsement_policy(&mut self, template: EkTemplate) -> Result<Handle, Error> {
+        let policy_session = self.policy_session(template.area().name_alg())?;
+        let policy = PolicySecret {
+            auth_handle: Handle::ENDORSEMENT,
+            policy_session,
+            nonce_tpm: &[],
+            cp_hash_a: &[],
+            policy_ref: &[],
+            expiration: 0,
+        };
+        self.execute(&policy, &EMPTY)?.read::<response::PolicySecret<'_>>()?;
+        if let Some(branches) = template.policy_branches() {
+            let either = PolicyOr { policy_session, branches: branches.to_vec() };
+            self.execute(&either, &[])?.read::<response::Empty>()?;
+        }
+        Ok(policy_session)
+    }
+
     /// Loads the key; the parent does not stay.
-    fn attestation_key(&mut self, blob: &AkBlob) -> Result<Handle, Error> {
+    pub(crate) fn attestation_key(&mut self, blob: &AkBlob) -> Result<Handle, Error> {
         let input = |what| move |source| Error::Input { what, source };
         let public = PublicArea::parse(&blob.public).map_err(input("the attestation key's public area"))?;
         let private = unsized_of(&blob.private).map_err(input("the attestation key's private part"))?;
@@ -178,7 +191,7 @@ impl<T: Transport> Scope<'_, T> {
             return Err(Error::KeyLost(KeyLost::OtherParent));
         }
         let key = self.load(parent, private, public).map_err(|error| match error {
-            Error::Refused { code, .. } if is_about_a_parameter(code) => {
+            Error::Refused { code, .. } if code.is_about_a_parameter() => {
                 Error::KeyLost(KeyLost::DoesNotLoad { rc: code })
             }
             other => other,
@@ -188,12 +201,7 @@ impl<T: Transport> Scope<'_, T> {
     }
 }
 
-/// The blob or the credential itself is at fault, not a handle, an authorisation or the TPM's state.
-fn is_about_a_parameter(code: ResponseCode) -> bool {
-    matches!(code.subject(), Some(Subject::Parameter(_)))
-}
-
-fn attested(answer: Result<Answer, Error>) -> Result<Attested, Error> {
+pub(crate) fn attested(answer: Result<Answer, Error>) -> Result<Attested, Error> {
     let answer = answer.map_err(|error| match error {
         Error::Refused { command, code } if is_about_a_lost_handle(code) => Error::SessionLost { command, code },
         other => other,

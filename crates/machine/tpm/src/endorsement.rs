@@ -1,101 +1,162 @@
-//! The endorsement key and its certificate (TCG EK Credential Profile, RSA-2048, template L-1).
+//! Endorsement keys and their certificates (TCG EK Credential Profile).
 
-use avouch_tpm_wire::command::{NvRead, NvReadPublic, ReadPublic};
-use avouch_tpm_wire::rc::ResponseCode;
-use avouch_tpm_wire::{Handle, response, templates};
+use avouch_tpm_wire::command::{CreatePrimary, ReadPublic};
+use avouch_tpm_wire::{EkTemplate, Handle, response};
 
 use crate::error::Error;
-use crate::scope::{EMPTY, Scope};
+use crate::nv::absent;
+use crate::scope::Scope;
 use crate::tpm::Tpm;
 use crate::transport::Transport;
 
-/// TPMA_NV_OWNERREAD.
-const OWNER_READ: u32 = 1 << 17;
-/// TPMA_NV_AUTHREAD.
-const AUTH_READ: u32 = 1 << 18;
-/// TPMA_NV_WRITTEN.
-const WRITTEN: u32 = 1 << 29;
-/// Every TPM reads this much at once (MAX_NV_BUFFER_SIZE is 512 at least in the PC Client profile).
-const CHUNK: u16 = 512;
-
-/// What a node shows of its endorsement key.
+/// What a node shows of an endorsement key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndorsementKey {
+    /// The template that it is made from.
+    pub template: EkTemplate,
     /// TPMT_PUBLIC.
     pub public: Vec<u8>,
     /// The certificate as it stands in NV, padding included; `None` when the manufacturer left none.
     pub certificate: Option<Vec<u8>>,
 }
 
+/// Chains have three or four certificates of under 2 KiB.
+pub const MAX_CHAIN: usize = 16 * 1024;
+
+/// A persistent endorsement key.
+#[derive(Clone, Debug)]
+struct Held {
+    template: EkTemplate,
+    handle: Handle,
+    public: Vec<u8>,
+}
+
 impl<T: Transport> Tpm<T> {
-    /// The endorsement key: the persistent one where it has the template's form, else made anew from the template,
-    /// with its certificate from NV.
+    /// The endorsement key that names a node: see [`Tpm::endorsement_keys`].
     ///
     /// # Errors
-    /// [`Error`] as of each command; a missing certificate is not an error.
+    /// As `endorsement_keys`.
     pub fn endorsement_key(&mut self) -> Result<EndorsementKey, Error> {
+        let keys = self.endorsement_keys(None)?;
+        keys.into_iter().next().ok_or(Error::NoEndorsementKey { template: None })
+    }
+
+    /// Every endorsement key that is present, which is one with a certificate in NV or at a persistent handle. The one
+    /// that names the node comes first: `chosen` when it was chosen before, else the first template with a
+    /// certificate, else the first that is persistent, else the first that the TPM can make. The others follow in the
+    /// fixed order.
+    ///
+    /// Persistent keys are used where they are; others are made anew from their templates, which for a long RSA key
+    /// may take a chip a minute.
+    ///
+    /// # Errors
+    /// [`Error::NoEndorsementKey`] when the chosen one is not there, or the TPM makes none; else [`Error`] as of each
+    /// command. A missing certificate is not an error, nor is one whose key this TPM does not make.
+    pub fn endorsement_keys(&mut self, chosen: Option<EkTemplate>) -> Result<Vec<EndorsementKey>, Error> {
+        let indices = self.handles(EkTemplate::L1.certificate())?;
         let mut scope = Scope::new(self);
-        let (_, public) = scope.endorsement_key()?;
-        let certificate = scope.endorsement_certificate()?;
-        Ok(EndorsementKey { public, certificate })
+        let held = scope.persistent_endorsement_keys()?;
+        let mut present = Vec::new();
+        for template in EkTemplate::ALL {
+            let certificate = match indices.contains(&template.certificate()) {
+                true => scope.nv_contents(template.certificate())?,
+                false => None,
+            };
+            let persistent = held.iter().find(|key| key.template == template);
+            if certificate.is_none() && persistent.is_none() && chosen != Some(template) {
+                continue;
+            }
+            let public = match persistent {
+                Some(key) => Some(key.public.clone()),
+                None => scope.made(template)?,
+            };
+            present.extend(public.map(|public| EndorsementKey { template, public, certificate }));
+        }
+        if present.is_empty() {
+            present.extend(scope.first_made()?);
+        }
+        let first = match chosen {
+            Some(template) => present.iter().position(|key| key.template == template),
+            None => present.iter().position(|key| key.certificate.is_some()).or((!present.is_empty()).then_some(0)),
+        };
+        let first = first.ok_or(Error::NoEndorsementKey { template: chosen })?;
+        present[..=first].rotate_right(1);
+        Ok(present)
+    }
+}
+
+impl<T: Transport> Tpm<T> {
+    /// CA certificates that a manufacturer left in NV beside those of the endorsement keys (indices 0x01C00100 to
+    /// 0x01C001FF, TCG EK Credential Profile section 2.2.1.5): contents in ascending order, one behind the other, at
+    /// most [`MAX_CHAIN`] bytes. `None` when there are none.
+    ///
+    /// # Errors
+    /// [`Error`] as of each command.
+    pub fn endorsement_chain(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let indices = self.handles(Handle::FIRST_EK_CHAIN)?;
+        let mut scope = Scope::new(self);
+        let mut chain = Vec::new();
+        for index in indices.into_iter().filter(|index| *index <= Handle::LAST_EK_CHAIN) {
+            let contents = scope.nv_contents(index)?.unwrap_or_default();
+            if chain.len() + contents.len() > MAX_CHAIN {
+                break;
+            }
+            chain.extend(contents);
+        }
+        Ok((!chain.is_empty()).then_some(chain))
     }
 }
 
 impl<T: Transport> Scope<'_, T> {
-    /// A handle of the endorsement key and its TPMT_PUBLIC.
-    pub(crate) fn endorsement_key(&mut self) -> Result<(Handle, Vec<u8>), Error> {
-        match self.persistent_endorsement_key()? {
-            Some(public) => Ok((Handle::EK_RSA2048, public)),
-            None => self.primary(templates::EK_RSA2048_L1),
+    /// A handle of the endorsement key of this template.
+    pub(crate) fn endorsement_key(&mut self, template: EkTemplate) -> Result<Handle, Error> {
+        let held = self.persistent_endorsement_keys()?.into_iter().find(|key| key.template == template);
+        match held {
+            Some(key) => Ok(key.handle),
+            None => self.primary(template.area()).map(|(handle, _)| handle),
         }
     }
 
-    fn persistent_endorsement_key(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let Some(answer) = absent(self.execute(&ReadPublic { object_handle: Handle::EK_RSA2048 }, &[]))? else {
-            return Ok(None);
-        };
-        // Another kind of key at this handle, even one that this release cannot read, is not our endorsement key.
-        let Ok(read) = answer.read::<response::ReadPublic<'_>>() else { return Ok(None) };
-        let public = read.out_public.0;
-        Ok(public.is_made_from(&templates::EK_RSA2048_L1).then(|| public.encode()))
-    }
-
-    fn endorsement_certificate(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let nv_index = Handle::EK_CERTIFICATE_RSA2048;
-        let Some(answer) = absent(self.execute(&NvReadPublic { nv_index }, &[]))? else { return Ok(None) };
-        let public = answer.read::<response::NvReadPublic<'_>>()?.nv_public;
-        if public.attributes & WRITTEN == 0 {
-            return Ok(None);
-        }
-        let auth_handle = match public.attributes {
-            attributes if attributes & AUTH_READ != 0 => nv_index,
-            attributes if attributes & OWNER_READ != 0 => Handle::OWNER,
-            _ => return Ok(None),
-        };
-        let mut certificate = Vec::new();
-        let mut offset = 0;
-        while offset < public.data_size {
-            let size = CHUNK.min(public.data_size - offset);
-            let answer = self.execute(&NvRead { auth_handle, nv_index, size, offset }, &EMPTY)?;
-            let data = answer.read::<response::NvRead<'_>>()?.data;
-            if data.len() != usize::from(size) {
-                return Err(Error::Unexpected {
-                    command: "TPM2_NV_Read",
-                    what: "another number of bytes than asked for",
-                });
+    /// The key's public area, made to be looked at; `None` when the TPM does not know its algorithms.
+    fn made(&mut self, template: EkTemplate) -> Result<Option<Vec<u8>>, Error> {
+        match self.primary(template.area()) {
+            Ok((handle, public)) => {
+                self.release(handle);
+                Ok(Some(public))
             }
-            certificate.extend_from_slice(data);
-            offset += size;
+            Err(Error::Refused { command: CREATE, code }) if code.is_about_a_parameter() => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(Some(certificate))
+    }
+
+    fn first_made(&mut self) -> Result<Option<EndorsementKey>, Error> {
+        for template in EkTemplate::ALL {
+            if let Some(public) = self.made(template)? {
+                return Ok(Some(EndorsementKey { template, public, certificate: None }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Another kind of key in the range, even one that this release cannot read, is not an endorsement key of ours.
+    fn persistent_endorsement_keys(&mut self) -> Result<Vec<Held>, Error> {
+        let mut found: Vec<Held> = Vec::new();
+        for handle in self.handles(Handle::FIRST_EK)? {
+            if handle > Handle::LAST_EK {
+                break;
+            }
+            // Somebody may remove it between the two commands.
+            let Some(answer) = absent(self.execute(&ReadPublic { object_handle: handle }, &[]))? else { continue };
+            let Ok(read) = answer.read::<response::ReadPublic<'_>>() else { continue };
+            let area = read.out_public.0;
+            if let Some(template) = EkTemplate::of(&area)
+                && found.iter().all(|key| key.template != template)
+            {
+                found.push(Held { template, handle, public: area.encode() });
+            }
+        }
+        Ok(found)
     }
 }
 
-/// `None` when the TPM says that there is nothing at the handle.
-fn absent<V>(answer: Result<V, Error>) -> Result<Option<V>, Error> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(Error::Refused { code, .. }) if code.base() == ResponseCode::HANDLE => Ok(None),
-        Err(error) => Err(error),
-    }
-}
+const CREATE: &str = <CreatePrimary<'static> as avouch_tpm_wire::command::Command<'static>>::NAME;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use avouch_tpm_wire::WireError;
 use avouch_tpm_wire::rc::{Class, ResponseCode};
+use avouch_tpm_wire::{EkTemplate, WireError};
 
 use crate::transport::TransportError;
 
@@ -83,6 +83,18 @@ pub enum Error {
         /// Its answer.
         code: ResponseCode,
     },
+    /// The endorsement key that was asked for is not there: another TPM, or one that lost its provisioning.
+    #[error(
+        "this TPM has no endorsement key{}; a node keeps the one that it enrolled with, so look whether the TPM was \
+         replaced", template.map_or(String::new(), |template| format!(" of template {template} ({})", template.kind()))
+    )]
+    NoEndorsementKey {
+        /// The template; `None` when the TPM makes none at all.
+        template: Option<EkTemplate>,
+    },
+    /// This TPM holds no attestation key and certificate of the cloud; most likely it is no machine of that cloud.
+    #[error("this TPM holds no attestation key and certificate of that cloud; enrol by another profile")]
+    NoCloudKey,
     /// The credential was made for another TPM or another attestation key, or was damaged on the way.
     #[error("the credential was not made for this TPM and this attestation key: {code}")]
     ForeignCredential {

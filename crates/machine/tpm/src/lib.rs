@@ -18,13 +18,16 @@
 //!
 //! # Limits
 //! The authorisation values of the endorsement hierarchy must be empty: a site that set one sees
-//! `TPM_RC_BAD_AUTH` from TPM2_CreatePrimary. Endorsement keys other than RSA-2048 (template L-1) are not used, nor is
-//! a template that a manufacturer put into NV.
+//! `TPM_RC_BAD_AUTH` from TPM2_CreatePrimary. Of the templates of the TCG EK Credential Profile all but H-5 (SM2) are used;
+//! a template or a nonce that a manufacturer put into NV is not. The second branch of PolicyB (PolicyAuthorizeNV, a
+//! manufacturer's own way to use a key) is not taken.
 #![forbid(unsafe_code)]
 
 mod attestation;
+mod cloud;
 mod endorsement;
 mod error;
+mod nv;
 mod patience;
 mod pcr;
 mod properties;
@@ -33,7 +36,8 @@ mod tpm;
 mod transport;
 
 pub use attestation::{AkBlob, AttestationSession, Attested};
-pub use endorsement::EndorsementKey;
+pub use cloud::{Cloud, CloudKey};
+pub use endorsement::{EndorsementKey, MAX_CHAIN};
 pub use error::{Error, KeyLost};
 pub use patience::Patience;
 pub use properties::Properties;

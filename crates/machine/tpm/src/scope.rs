@@ -38,6 +38,11 @@ impl<'t, T: Transport> Scope<'t, T> {
         self.tpm.execute(command, auths)
     }
 
+    /// Handles in use, as [`Tpm::handles`].
+    pub(crate) fn handles(&mut self, first: Handle) -> Result<Vec<Handle>, Error> {
+        self.tpm.handles(first)
+    }
+
     /// Sends a command that makes an object or a session, and owns it.
     fn make<'c, C: Command<'c>>(
         &mut self,
@@ -80,8 +85,8 @@ impl<'t, T: Transport> Scope<'t, T> {
         Ok(handle)
     }
 
-    /// A policy session, neither salted nor bound: it authorises, it does not encrypt.
-    pub(crate) fn policy_session(&mut self) -> Result<Handle, Error> {
+    /// A policy session of this hash, neither salted nor bound: it authorises, it does not encrypt.
+    pub(crate) fn policy_session(&mut self, auth_hash: HashAlg) -> Result<Handle, Error> {
         let start = StartAuthSession {
             tpm_key: Handle::NULL,
             bind: Handle::NULL,
@@ -89,7 +94,7 @@ impl<'t, T: Transport> Scope<'t, T> {
             encrypted_salt: &[],
             session_type: SessionType::Policy,
             symmetric: Symmetric::Null,
-            auth_hash: HashAlg::Sha256,
+            auth_hash,
         };
         let (handle, answer) = self.make(&start, &[])?;
         answer.read::<response::StartAuthSession<'_>>()?;

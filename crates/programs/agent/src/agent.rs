@@ -5,6 +5,7 @@ use std::time::Duration;
 use avouch_collect::Securityfs;
 use avouch_protocol::{ChallengeRequest, EnrolmentToken, Hash, KeyLost, Message, Status, VERSION};
 use avouch_tpm::{Error as TpmError, KeyLost as LostKey, Tpm, Transport};
+use avouch_tpm_wire::EkTemplate;
 
 use crate::challenge::{ChallengeError, CheckedChallenge};
 use crate::clock::wall_clock;
@@ -31,6 +32,18 @@ pub struct Agent {
 struct Link {
     enrolment: String,
     client: Client,
+}
+
+/// How a node joins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnrolAs {
+    /// A name that a person gave.
+    pub label: Option<String>,
+    /// The endorsement key that is to name the node; `None` for the one of the enrolment before or, at first, the
+    /// protocol's choice.
+    pub ek: Option<EkTemplate>,
+    /// An enrolment that exists gives way; otherwise it stays.
+    pub replace: bool,
 }
 
 /// One round's work on one enrolment.
@@ -82,7 +95,7 @@ impl Agent {
         Ok(Duration::from_secs(self.enrolment()?.membership.interval))
     }
 
-    /// Joins the server that `token` names. With `replace` an enrolment that exists gives way, otherwise it stays.
+    /// Joins the server that `token` names.
     ///
     /// All or nothing: the enrolment is one file that is put in place when everything else is done. Receipts of an
     /// earlier enrolment are not carried over: enrolling again is how a person accepts the server's chain after a fork.
@@ -94,11 +107,11 @@ impl Agent {
         lock: &StateLock,
         tpm: &mut Tpm<T>,
         token: EnrolmentToken,
-        label: Option<String>,
-        replace: bool,
+        request: EnrolAs,
     ) -> Result<Enrolment, AgentError> {
-        self.check_replaceable(replace)?;
-        let enrolment = Enroller::new(token, label)?.run(tpm)?;
+        let before = self.replaceable(request.replace)?;
+        let ek = request.ek.or(before.as_ref().map(Enrolment::ek));
+        let enrolment = Enroller::new(token, request.label)?.with_ek(ek).run(tpm)?;
         self.state.keep_enrolment(lock, &enrolment)?;
         self.tidy(lock);
         self.link = None;
@@ -150,14 +163,14 @@ impl Agent {
         Ok(link)
     }
 
-    /// Whether there may be another enrolment. A damaged one may be replaced, too: that is what enrolling again is for.
-    fn check_replaceable(&self, replace: bool) -> Result<(), AgentError> {
+    /// The enrolment that may be replaced, if there is one. A damaged one may be replaced, too: that is what enrolling again is for.
+    fn replaceable(&self, replace: bool) -> Result<Option<Enrolment>, AgentError> {
         match self.state.enrolment() {
             Ok(Some(before)) if !replace => {
                 Err(AgentError::AlreadyEnrolled { node: before.membership.node_tag, origin: before.origin.clone() })
             }
-            Err(StateError::Damaged { .. }) if replace => Ok(()),
-            found => Ok(found.map(drop)?),
+            Err(StateError::Damaged { .. }) if replace => Ok(None),
+            found => Ok(found?),
         }
     }
 

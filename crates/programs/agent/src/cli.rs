@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use avouch_tpm_wire::EkTemplate;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 const EXIT_STATUS: &str = "\
@@ -57,6 +58,20 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what this node sent
     Show(ShowArgs),
+    /// Show the endorsement keys of this TPM, as the server's list of them wants them
+    ///
+    /// One line for each key that is present: its Name in hexadecimal, then template, kind, and whether the TPM holds
+    /// a certificate for it. The first is the one that a new enrolment uses. A line goes into the file that
+    /// `ek_allowlist` names in the server's configuration as it is.
+    Ek(EkArgs),
+}
+
+/// Arguments of `ek`.
+#[derive(Debug, Args)]
+pub struct EkArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `enroll`.
@@ -71,9 +86,19 @@ pub struct EnrollArgs {
     /// A name for people, at most 64 bytes
     #[arg(long, value_name = "NAME")]
     pub label: Option<String>,
+    /// The endorsement key that names this node, by its template (L-1, L-2, H-1 to H-4, H-6, H-7); for a machine that
+    /// lost its state directory [default: the one of the last enrolment, else the first with a certificate]
+    #[arg(long, value_name = "TEMPLATE", value_parser = ek_template)]
+    pub ek: Option<EkTemplate>,
     /// Replace an enrolment that exists, with new keys
     #[arg(long)]
     pub re_enroll: bool,
+}
+
+fn ek_template(text: &str) -> Result<EkTemplate, String> {
+    EkTemplate::from_name(text).ok_or_else(|| {
+        format!("{text:?} is no template; the templates are {}", EkTemplate::ALL.map(EkTemplate::name).join(", "))
+    })
 }
 
 /// Arguments of `once`.

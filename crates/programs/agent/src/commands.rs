@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use avouch_collect::Securityfs;
 use avouch_protocol::Status;
+use avouch_tpm_wire::PublicArea;
 use serde::Serialize;
 
-use crate::agent::Agent;
-use crate::cli::{Cli, Command, EnrollArgs, Exit, OnceArgs, StatusArgs};
+use crate::agent::{Agent, EnrolAs};
+use crate::cli::{Cli, Command, EkArgs, EnrollArgs, Exit, OnceArgs, StatusArgs};
 use crate::config::{Config, TpmAddress};
 use crate::error::AgentError;
 use crate::show::LastSent;
@@ -45,6 +46,7 @@ pub fn execute(cli: &Cli) -> Result<Exit, AgentError> {
         Command::Run => run(&config),
         Command::Status(args) => show_status(&config, args),
         Command::Show(_) => show_last(&config),
+        Command::Ek(args) => show_endorsement_keys(&config, args),
     }
 }
 
@@ -65,10 +67,45 @@ fn enroll(config: &Config, args: &EnrollArgs) -> Result<Exit, AgentError> {
     let mut agent = agent(config)?;
     let lock = agent.lock(PATIENCE)?;
     let mut tpm = tpm::open(&config.tpm)?;
-    let enrolment = agent.enroll(&lock, &mut tpm, token, args.label.clone(), args.re_enroll)?;
+    let request = EnrolAs { label: args.label.clone(), ek: args.ek, replace: args.re_enroll };
+    let enrolment = agent.enroll(&lock, &mut tpm, token, request)?;
     let membership = &enrolment.membership;
     say(&format!("Enrolled as node {} of {}.\n", membership.node_tag, enrolment.origin));
     say("Next: `systemctl enable --now avouch-agent`, or `avouch-agent once` for a verdict now.\n");
+    Ok(Exit::Done)
+}
+
+/// The shape of a line of `ek --json`.
+#[derive(Debug, Serialize)]
+struct EkReport {
+    name: String,
+    template: &'static str,
+    kind: &'static str,
+    certificate: bool,
+}
+
+fn show_endorsement_keys(config: &Config, args: &EkArgs) -> Result<Exit, AgentError> {
+    let agent = agent(config)?;
+    let _lock = agent.lock(PATIENCE)?;
+    let mut reports = Vec::new();
+    for key in tpm::open(&config.tpm)?.endorsement_keys(None)? {
+        let input = |source| avouch_tpm::Error::Input { what: "the endorsement key's public area", source };
+        let name = PublicArea::parse(&key.public).map_err(input)?.name(&avouch_crypto::Hash);
+        reports.push(EkReport {
+            name: name.iter().map(|byte| format!("{byte:02x}")).collect(),
+            template: key.template.name(),
+            kind: key.template.kind(),
+            certificate: key.certificate.is_some(),
+        });
+    }
+    if args.json {
+        say(&(serde_json::to_string_pretty(&reports).unwrap_or_default() + "\n"));
+        return Ok(Exit::Done);
+    }
+    for EkReport { name, template, kind, certificate } in reports {
+        let certificate = if certificate { "with a certificate" } else { "without a certificate" };
+        say(&format!("{name} {template} {kind}, {certificate}\n"));
+    }
     Ok(Exit::Done)
 }
 

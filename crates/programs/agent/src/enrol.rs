@@ -3,10 +3,12 @@
 use crate::hash::sha256;
 use avouch_crypto::client_key::ClientKey;
 use avouch_protocol::{
-    ActivateRequest, ActivateResponse, CredentialChallenge, EnrolRequest, EnrolmentToken, Hash, MAX_LABEL_BYTES,
-    Membership, Message, Purpose, VERSION, enrolment_proof_input, qualifying_data,
+    ActivateRequest, ActivateResponse, Certification, CredentialChallenge, EnrolRequest, EnrolmentToken, Hash,
+    MAX_LABEL_BYTES, Membership, Message, NodeProfile, Purpose, ShownCloudKey, ShownEk, VERSION, enrolment_proof_input,
+    qualifying_data,
 };
-use avouch_tpm::{AkBlob, Tpm, Transport};
+use avouch_tpm::{AkBlob, Cloud, EndorsementKey, Tpm, Transport};
+use avouch_tpm_wire::{EkTemplate, PublicArea};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -24,12 +26,26 @@ pub enum EnrolError {
         /// Its length.
         got: usize,
     },
-    /// The TPM has no endorsement key certificate, so nobody vouches for it.
+    /// The TPM has no certificate for this endorsement key, and the token wants one that its maker vouches for.
     #[error(
-        "this TPM holds no certificate for its RSA-2048 endorsement key (NV index 0x1c00002); the server takes only \
-         TPMs that a manufacturer vouches for"
+        "this TPM holds no certificate for its endorsement key {template} (NV index {}); the token takes only TPMs \
+         that a manufacturer vouches for: ask for one of the profile ek-allowlist, azure-ak-cert or gcp",
+        template.certificate()
     )]
-    NoEkCertificate,
+    NoEkCertificate {
+        /// Template of the key.
+        template: EkTemplate,
+    },
+    /// The server answered with more or fewer secrets than keys were shown to it.
+    #[error(
+        "the server sent {got} secrets for {wanted} further endorsement keys; it is of another release, or not the server"
+    )]
+    Secrets {
+        /// Keys that were shown.
+        wanted: usize,
+        /// Secrets that came.
+        got: usize,
+    },
     /// The certificate that came back is for another key.
     #[error("the server sent a client certificate that is not for this node's client key")]
     OtherKey,
@@ -40,6 +56,7 @@ pub enum EnrolError {
 pub struct Enroller {
     token: EnrolmentToken,
     label: Option<String>,
+    ek: Option<EkTemplate>,
     client_key: ClientKey,
     client: Client,
 }
@@ -71,7 +88,13 @@ impl Enroller {
         let pins: Vec<[u8; 32]> = token.server_ca_pins.iter().map(|pin| pin.0).collect();
         let tls = avouch_crypto::tls::agent_config(&pins, None).map_err(AgentError::Tls)?;
         let client = Client::new(&token.origin, tls);
-        Ok(Self { label, client_key: ClientKey::generate().map_err(AgentError::Key)?, client, token })
+        Ok(Self { label, ek: None, client_key: ClientKey::generate().map_err(AgentError::Key)?, client, token })
+    }
+
+    /// The endorsement key that is to name the node: the one that it enrolled with before. Without one the TPM's first
+    /// is taken, by the protocol's fixed order.
+    pub fn with_ek(self, ek: Option<EkTemplate>) -> Self {
+        Self { ek, ..self }
     }
 
     /// The connection to the server; it shows no client certificate.
@@ -94,21 +117,37 @@ impl Enroller {
     /// What this TPM shows of itself.
     ///
     /// # Errors
-    /// [`AgentError::Tpm`].
+    /// [`AgentError::Tpm`]; [`EnrolError::NoEkCertificate`] when the token's profile wants one.
     pub fn request<T: Transport>(&self, tpm: &mut Tpm<T>) -> Result<EnrolRequest, AgentError> {
-        let endorsement = tpm.endorsement_key()?;
-        let certificate = endorsement.certificate.ok_or(EnrolError::NoEkCertificate)?;
+        let mut keys = tpm.endorsement_keys(self.ek)?.into_iter();
+        let first = keys.next().ok_or(avouch_tpm::Error::NoEndorsementKey { template: self.ek })?;
+        if self.token.profile == NodeProfile::EkCert && first.certificate.is_none() {
+            return Err(EnrolError::NoEkCertificate { template: first.template }.into());
+        }
+        let further_eks: Vec<ShownEk> = Vec::new();
+        let ShownEk { public, certificate } = shown(first);
+        let cloud_key = match cloud(self.token.profile) {
+            None => None,
+            Some(cloud) => {
+                let key = tpm.cloud_key(cloud)?.ok_or(avouch_tpm::Error::NoCloudKey)?;
+                Some(ShownCloudKey { public: key.public.into(), certificate: key.certificate.into() })
+            }
+        };
+        let chain = tpm.endorsement_chain()?;
         let keys = tpm.create_attestation_key()?;
         Ok(EnrolRequest {
             v: VERSION,
             token: self.token.to_cbor().into(),
             client_spki: self.client_key.spki_der().to_vec().into(),
-            ek_public: endorsement.public.into(),
-            ek_certificate: certificate.into(),
+            ek_public: public,
+            ek_certificate: certificate,
             parent_public: keys.parent_public.into(),
             ak_public: keys.public.into(),
             ak_private: keys.private.into(),
             label: self.label.clone(),
+            further_eks,
+            cloud_key,
+            ek_chain: chain.map(Into::into),
         })
     }
 
@@ -123,10 +162,11 @@ impl Enroller {
         Ok(Requested { request, credential, request_digest: digest(&bytes), credential_digest: digest(&answer) })
     }
 
-    /// Opens the credential and has the attestation key certify its parent.
+    /// Opens the credential for every key that was shown, has the attestation key certify its parent and, where the
+    /// profile is a cloud's, the cloud's key certify the attestation key.
     ///
     /// # Errors
-    /// [`AgentError::Tpm`].
+    /// [`AgentError::Tpm`]; [`EnrolError::Secrets`].
     pub fn activation<T: Transport>(
         &self,
         tpm: &mut Tpm<T>,
@@ -134,22 +174,23 @@ impl Enroller {
     ) -> Result<ActivateRequest, AgentError> {
         let blob = ak_blob(&requested.request);
         let credential = &requested.credential;
-        let secret = Zeroizing::new(tpm.activate_credential(
-            &blob,
-            &credential.credential_blob,
-            &credential.encrypted_secret,
-        )?);
+        let secret = open_all(tpm, &blob, requested)?;
         let input = enrolment_proof_input(&requested.request_digest, &requested.credential_digest);
         let proof = Hash(avouch_crypto::hmac_sha256(secret.as_slice(), &[&input]));
         let spki = sha256(&[self.client_key.spki_der()]);
         let qualifying = qualifying_data(sha256, Purpose::Certify, &requested.credential_digest, &spki, &Hash::ZERO);
         let certified = tpm.load_attestation_key(&blob)?.certify_parent(&qualifying.0)?;
+        let cloud = cloud(self.token.profile).map(|cloud| tpm.certify_by_cloud_key(cloud, &blob, &qualifying.0));
+        let cloud_certify = cloud
+            .transpose()?
+            .map(|certified| Certification { attest: certified.attest.into(), signature: certified.signature.into() });
         Ok(ActivateRequest {
             v: VERSION,
             attempt: credential.attempt,
             proof,
             parent_certify: certified.attest.into(),
             parent_certify_signature: certified.signature.into(),
+            cloud_certify,
         })
     }
 
@@ -165,8 +206,52 @@ impl Enroller {
             server_ca_pins: self.token.server_ca_pins.clone(),
             log_key: self.token.log_key,
         };
-        Ok(Enrolment::new(trust, ak_blob(&request), &self.client_key, membership, self.label))
+        let ek = template_of(&request.ek_public)?;
+        Ok(Enrolment::new(trust, ak_blob(&request), ek, &self.client_key, membership, self.label))
     }
+}
+
+fn shown(key: EndorsementKey) -> ShownEk {
+    ShownEk { public: key.public.into(), certificate: key.certificate.unwrap_or_default().into() }
+}
+
+/// Whose key has to certify ours.
+fn cloud(profile: NodeProfile) -> Option<Cloud> {
+    match profile {
+        NodeProfile::AzureAkCert => Some(Cloud::Azure),
+        NodeProfile::Gcp => Some(Cloud::Gcp),
+        NodeProfile::EkCert | NodeProfile::EkAllowlist | NodeProfile::Tofu => None,
+    }
+}
+
+/// The secrets of all keys that were shown, one behind the other.
+fn open_all<T: Transport>(
+    tpm: &mut Tpm<T>,
+    blob: &AkBlob,
+    requested: &Requested,
+) -> Result<Zeroizing<Vec<u8>>, AgentError> {
+    let (request, credential) = (&requested.request, &requested.credential);
+    let (wanted, got) = (request.further_eks.len(), credential.further.len());
+    if wanted != got {
+        return Err(EnrolError::Secrets { wanted, got }.into());
+    }
+    let first = (&request.ek_public, &credential.credential_blob, &credential.encrypted_secret);
+    let further = request.further_eks.iter().zip(&credential.further);
+    let further = further.map(|(ek, wrapped)| (&ek.public, &wrapped.credential_blob, &wrapped.encrypted_secret));
+    let mut secrets = Zeroizing::new(Vec::new());
+    for (public, id_object, encrypted_secret) in std::iter::once(first).chain(further) {
+        let template = template_of(public)?;
+        let secret = Zeroizing::new(tpm.activate_credential(blob, template, id_object, encrypted_secret)?);
+        secrets.extend_from_slice(&secret);
+    }
+    Ok(secrets)
+}
+
+/// The template of a key that this agent read from its own TPM.
+fn template_of(public: &[u8]) -> Result<EkTemplate, AgentError> {
+    let area = PublicArea::parse(public)
+        .map_err(|source| avouch_tpm::Error::Input { what: "the endorsement key's public area", source })?;
+    Ok(EkTemplate::of(&area).ok_or(avouch_tpm::Error::OtherTemplate { what: "the endorsement key" })?)
 }
 
 fn ak_blob(request: &EnrolRequest) -> AkBlob {

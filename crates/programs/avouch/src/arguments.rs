@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use avouch_server::NodeProfile;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 const EXIT_STATUS: &str = "\
@@ -76,11 +77,21 @@ pub(crate) enum Command {
     Policy(Policy),
 }
 
+fn profile(text: &str) -> Result<NodeProfile, String> {
+    NodeProfile::from_word(text).ok_or_else(|| {
+        format!("{text:?} is no profile; the profiles are {}", NodeProfile::ALL.map(NodeProfile::word).join(", "))
+    })
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Enroll {
     /// Make an enrolment token: one line that carries everything a node needs for first contact
     #[command(long_about = TOKEN)]
     Token {
+        /// Who has to vouch for the TPMs of these machines: ek-cert (their maker), azure-ak-cert, gcp (their cloud),
+        /// ek-allowlist (you), tofu (nobody)
+        #[arg(long, default_value = "ek-cert", value_name = "PROFILE", value_parser = profile)]
+        profile: NodeProfile,
         /// How many machines may join with it
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         uses: u32,

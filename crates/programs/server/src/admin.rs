@@ -12,6 +12,8 @@ use crate::keys::{Keys, OperatorPaths, owner_key_path, read_signing_key};
 /// A permission to join, before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
+    /// Who has to vouch for their TPMs.
+    pub profile: NodeProfile,
     /// How many TPMs may join.
     pub uses: u32,
     /// Unix seconds of server time after which it is worth nothing.
@@ -82,7 +84,7 @@ impl Admin {
             server_ca_pins: self.pins(),
             log_key: Hash(self.keys.log_key.public()),
             witness_policy: String::new(),
-            profile: NodeProfile::EkCert,
+            profile: grant.profile,
             uses: grant.uses,
             expires: grant.expires,
             signature: Vec::new().into(),
@@ -123,8 +125,12 @@ mod tests {
         Admin::open(&config, 1_800_000_000).unwrap()
     }
 
-    const GRANT: fn() -> Grant =
-        || Grant { uses: 3, expires: 1_800_086_400, origin: "https://verifier.example:8443".into() };
+    const GRANT: fn() -> Grant = || Grant {
+        profile: NodeProfile::EkAllowlist,
+        uses: 3,
+        expires: 1_800_086_400,
+        origin: "https://verifier.example:8443".into(),
+    };
 
     #[test]
     fn a_token_is_signed_by_the_owner_and_carries_the_pins() {
@@ -133,7 +139,7 @@ mod tests {
         let token = admin.enrolment_token(&GRANT(), None).unwrap();
         let read = EnrolmentToken::from_text(&token.to_text()).unwrap();
         verify_ed25519(&admin.keys.owner, &read.signed_bytes(), &read.signature).unwrap();
-        assert_eq!((read.server_ca_pins, read.uses), (admin.pins(), 3));
+        assert_eq!((read.server_ca_pins, read.uses, read.profile), (admin.pins(), 3, NodeProfile::EkAllowlist));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Hashes and node tags are lower-case hexadecimal; times are unix seconds of server time.
 
+use avouch_appraise::IdentityFacts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +45,10 @@ pub struct NodeView {
     pub policy_from: PolicyFrom,
     /// What the EK certificate says of the TPM.
     pub tpm: Value,
+    /// Who vouches for the TPM.
+    pub identity: IdentityFacts,
+    /// Template of the endorsement key that names the node, e.g. `L-1`.
+    pub ek_template: String,
     /// The whole last verdict: claims, findings, coverage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use avouch_crypto::ca::NodeCa;
-use avouch_crypto::ek::EkRoots;
 use avouch_crypto::signing::SigningKey;
 use avouch_protocol::{Interval, NodeTag};
 use avouch_store::{Change, Cluster, Event, Gap, Outcome, Refused as StoreRefused, Store, StoreError};
@@ -17,6 +16,7 @@ use crate::appraisal::Appraise;
 use crate::cache::Caches;
 use crate::clock::{ClockFault, Jump, Reading, ServerClock};
 use crate::config::Pcrs;
+use crate::enrol::FirstContact;
 use crate::http::body::BodyBudget;
 use crate::http::refusal::Refused;
 use crate::metrics::Metrics;
@@ -28,7 +28,7 @@ pub(crate) struct App {
     pub(crate) origin: String,
     pub(crate) interval: Interval,
     pub(crate) pcrs: Pcrs,
-    pub(crate) ek_roots: Option<EkRoots>,
+    pub(crate) first_contact: FirstContact,
     pub(crate) store: Arc<dyn Store>,
     /// Read by [`App::reading`] only, which a jump must not get past.
     pub(crate) clock: ServerClock,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use avouch_appraise::NodeKeys;
+use avouch_appraise::{Identity, NodeKeys};
 use avouch_crypto::sha256;
-use avouch_protocol::{Hash, NodeTag};
+use avouch_protocol::{Hash, NodeProfile, NodeTag};
 use avouch_store::Standing;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -32,6 +32,10 @@ pub(crate) struct EnrolledKeys {
     pub(crate) ek: Hash,
     /// The EK certificate is that of a software TPM.
     pub(crate) software: bool,
+    /// How the TPM was vouched for.
+    pub(crate) profile: NodeProfile,
+    vouched_by: String,
+    manufacturer: Option<String>,
 }
 
 impl App {
@@ -65,22 +69,37 @@ impl App {
 }
 
 impl EnrolledKeys {
+    /// Who vouches for the TPM.
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        Identity { profile: self.profile, vouched_by: &self.vouched_by, manufacturer: self.manufacturer.as_deref() }
+    }
+
     fn check(keys: &avouch_store::NodeKeys) -> Result<Self, Refused> {
+        let tpm = TpmWords::of(&keys.ek_identity);
         Ok(Self {
             checked: NodeKeys::check(&keys.ak_public, &keys.parent_public)
                 .map_err(|error| Refused::internal(&error))?,
             client_spki: keys.client_spki,
             ek: Hash(sha256(&[&keys.ek_name])),
-            software: is_software(&keys.ek_identity),
+            software: tpm.software,
+            profile: keys.profile,
+            vouched_by: keys.vouched_by.clone(),
+            manufacturer: tpm.manufacturer,
         })
     }
 }
 
-/// An identity that cannot be read is taken for a software TPM: the label warns.
-fn is_software(identity: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Identity {
-        software: bool,
+/// What the stored identity says of the TPM.
+#[derive(Deserialize)]
+struct TpmWords {
+    #[serde(default)]
+    manufacturer: Option<String>,
+    software: bool,
+}
+
+impl TpmWords {
+    /// An identity that cannot be read is taken for a software TPM's: the label warns.
+    fn of(identity: &str) -> Self {
+        serde_json::from_str(identity).unwrap_or(Self { manufacturer: None, software: true })
     }
-    serde_json::from_str::<Identity>(identity).map_or(true, |identity| identity.software)
 }

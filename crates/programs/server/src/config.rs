@@ -1,11 +1,15 @@
 //! The one configuration file: TOML, every key optional, every unknown key refused.
 
+mod identity;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use avouch_protocol::{INTERVAL_RANGE, Interval};
+use avouch_protocol::{INTERVAL_RANGE, Interval, NodeProfile};
 use serde::Deserialize;
 use serde::de::Error as _;
+
+pub use identity::{BUNDLED, DeniedFirmware};
 
 /// What `avouch serve` is told. [`Config::default`] works without a file.
 ///
@@ -26,8 +30,25 @@ pub struct Config {
     pub interval: Interval,
     /// DNS names and IP addresses of the server certificate, beside the host of the public URL.
     pub names: Vec<String>,
-    /// PEM files with the roots (and intermediates) that vouch for endorsement keys. Empty: nobody can enrol.
+    /// The profiles by which nodes may enrol. `tofu` lets any TPM in and is for trials.
+    #[serde(deserialize_with = "identity::profiles")]
+    pub profiles: Vec<NodeProfile>,
+    /// PEM files with the roots (and intermediates) that vouch for endorsement keys; [`BUNDLED`] stands for the vendor
+    /// CAs that come with Avouch. Empty: nobody can enrol by the profile `ek-cert`.
+    #[serde(deserialize_with = "identity::paths")]
     pub ek_roots: Vec<PathBuf>,
+    /// File of the endorsement keys that may enrol by the profile `ek-allowlist`: one a line, its Name in hexadecimal
+    /// and a label.
+    #[serde(deserialize_with = "identity::file")]
+    pub ek_allowlist: Option<PathBuf>,
+    /// As `ek_roots`, for the certificates of Azure's attestation keys.
+    #[serde(deserialize_with = "identity::paths")]
+    pub azure_ak_roots: Vec<PathBuf>,
+    /// As `ek_roots`, for the certificates of Google Cloud's attestation keys.
+    #[serde(deserialize_with = "identity::paths")]
+    pub gcp_ak_roots: Vec<PathBuf>,
+    /// TPM firmware that may not enrol.
+    pub denied_firmware: Vec<DeniedFirmware>,
     /// The PCRs that every quote must cover, e.g. `"sha256:0-10,12-14"`.
     pub pcrs: Pcrs,
     /// Connections served at one time; further ones wait in the kernel's queue.
@@ -91,7 +112,12 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/avouch"),
             interval: Interval::DEFAULT,
             names: Vec::new(),
+            profiles: vec![NodeProfile::EkCert],
             ek_roots: Vec::new(),
+            ek_allowlist: None,
+            azure_ak_roots: Vec::new(),
+            gcp_ak_roots: Vec::new(),
+            denied_firmware: Vec::new(),
             pcrs: Pcrs::DEFAULT,
             max_connections: 2_000,
             body_memory_mib: 256,
@@ -109,7 +135,12 @@ impl Config {
         "data_dir",
         "interval",
         "names",
+        "profiles",
         "ek_roots",
+        "ek_allowlist",
+        "azure_ak_roots",
+        "gcp_ak_roots",
+        "denied_firmware",
         "pcrs",
         "max_connections",
         "body_memory_mib",
@@ -176,6 +207,15 @@ impl Config {
                 origin,
                 "wanted https://host or https://host:port, without path or slash at the end",
             );
+        }
+        for (profile, key, empty) in [
+            (NodeProfile::EkAllowlist, "ek_allowlist", self.ek_allowlist.is_none()),
+            (NodeProfile::AzureAkCert, "azure_ak_roots", self.azure_ak_roots.is_empty()),
+            (NodeProfile::Gcp, "gcp_ak_roots", self.gcp_ak_roots.is_empty()),
+        ] {
+            if empty && self.profiles.contains(&profile) {
+                return wrong(key, "", "wanted a file, because `profiles` names the profile that needs it");
+            }
         }
         if self.max_connections == 0 {
             return wrong("max_connections", "0", "wanted at least 1");

@@ -32,9 +32,11 @@ mod upkeep;
 
 pub use admin::{Admin, AdminError, Grant};
 pub use appraisal::{Appraise, Case, Opinion, Pipeline};
+pub use avouch_protocol::NodeProfile;
 pub use clock::{BACKWARD_STEP_SECONDS, Clock, FORWARD_STEP_SECONDS, SystemClock};
-pub use config::{Config, ConfigError, Pcrs, seconds_of};
+pub use config::{BUNDLED, Config, ConfigError, DeniedFirmware, Pcrs, seconds_of};
 pub use data_dir::{DataDir, DataDirError};
+pub use enrol::TrustError;
 pub use keys::OperatorPaths;
 pub use server::{Running, Server, StartError};
 pub use tls::LeafError;

@@ -24,7 +24,7 @@ pub(crate) async fn healthz(_: Arc<App>, _: Call) -> Result<Reply, Refused> {
 pub(crate) async fn readyz(app: Arc<App>, _: Call) -> Result<Reply, Refused> {
     app.now()?;
     app.store.writable().map_err(|error| store_refused(&error))?;
-    if app.ek_roots.is_none() {
+    if app.first_contact.lacks_roots() {
         return Ok(Reply::text(TEXT, "ready; no node can enrol, because `ek_roots` names no file\n".into()));
     }
     Ok(Reply::text(TEXT, "ready\n".into()))

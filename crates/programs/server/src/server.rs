@@ -1,13 +1,10 @@
 //! Start and stop.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use avouch_crypto::ek::{EkError, EkRoots};
 use avouch_protocol::Hash;
 use avouch_store::{Change, Cluster, ClusterNameError, SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
@@ -21,6 +18,7 @@ use crate::cache::Caches;
 use crate::clock::{Clock, ServerClock};
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError, Lock};
+use crate::enrol::{FirstContact, TrustError};
 use crate::http::accept::{Front, serve};
 use crate::http::body::BodyBudget;
 use crate::http::routes::router;
@@ -65,17 +63,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file of EK roots cannot be read.
-    #[error("cannot read {}, which `ek_roots` names: {source}", path.display())]
-    EkRootsFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The EK roots are not what they should be.
-    #[error("`ek_roots`: {0}")]
-    EkRoots(#[from] EkError),
+    /// What first contact rests on: roots, or the list of endorsement keys.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The server certificate.
     #[error(transparent)]
     Leaf(#[from] LeafError),
@@ -117,7 +107,7 @@ impl Server {
         let now = clock.read().now;
         let keys = Keys::open(&dir, now)?;
         tell_owner_key(&keys);
-        let ek_roots = ek_roots(&config)?;
+        let first_contact = FirstContact::load(&config)?;
         raise_file_limit(config.max_connections);
         let listen_error = |source| StartError::Listen { addr: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
@@ -131,7 +121,7 @@ impl Server {
             origin: config.origin_at(local_addr),
             interval: config.interval,
             pcrs: config.pcrs,
-            ek_roots,
+            first_contact,
             store,
             clock,
             node_ca: keys.node_ca,
@@ -231,21 +221,6 @@ fn tell_owner_key(keys: &Keys) {
             "an owner key was made: it signs enrolment tokens; move it offline and name it to `avouch enroll token` when you need one"
         );
     }
-}
-
-fn ek_roots(config: &Config) -> Result<Option<EkRoots>, StartError> {
-    if config.ek_roots.is_empty() {
-        tracing::warn!("`ek_roots` names no file: no node can enrol");
-        return Ok(None);
-    }
-    let mut bundle = String::new();
-    for path in &config.ek_roots {
-        let read = std::fs::read_to_string(path);
-        let text = read.map_err(|source| StartError::EkRootsFile { path: path.clone(), source })?;
-        // Writing to a String cannot fail.
-        let _ = writeln!(bundle, "{text}");
-    }
-    Ok(Some(EkRoots::from_pem(&bundle)?))
 }
 
 /// Raises the soft limit on open files as far as the connections need and the hard limit allows.

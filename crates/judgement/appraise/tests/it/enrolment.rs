@@ -146,7 +146,7 @@ fn an_endorsement_key_of_another_template_is_refused() {
     let area = |attributes, policy| PublicArea::new(HashAlg::Sha256, attributes, policy, key).unwrap().encode();
     let attributes = templates::EK_RSA2048_L1.attributes();
     let good = area(attributes, &templates::EK_POLICY_SHA256);
-    let name = check_ek(&good).unwrap();
+    let name = check_ek(&good).unwrap().name;
     assert_eq!(name, [&[0, 0x0B], avouch_crypto::sha256(&[&good]).as_slice()].concat());
     assert_eq!(code(check_ek(&area(attributes, &[]))), Some("EK_TEMPLATE"));
     let with_auth = attributes.with(Attributes::USER_WITH_AUTH);

@@ -1,14 +1,15 @@
 //! A machine with a TPM that signs, a boot log, and an IMA list that grows.
 
 use avouch_appraise::{
-    Appraisal, AuthenticQuote, Context, Expected, NodeKeys, Policy, PolicyDraft, ReferenceBoot, Rejection,
+    Appraisal, AuthenticQuote, Context, Expected, Identity, NodeKeys, Policy, PolicyDraft, ReferenceBoot, Rejection,
     ReplayedLogs, Session,
 };
 use avouch_bootlog::BootLog;
 use avouch_crypto::{Hash as Sha, sha256};
 use avouch_ima::{Replay, parse_binary};
 use avouch_protocol::{
-    Challenge, Evidence, Hash, ImaFormat, ImaSegment, Message, NodeTag, Offsets, Purpose, VERSION, qualifying_data,
+    Challenge, Evidence, Hash, ImaFormat, ImaSegment, Message, NodeProfile, NodeTag, Offsets, Purpose, VERSION,
+    qualifying_data,
 };
 use avouch_tpm_wire::{
     Attest, AttestBody, ClockInfo, Curve, Digest, HashAlg, Hasher, Kdf, Key, PcrSelection, PublicArea, Scheme,
@@ -255,7 +256,13 @@ impl Machine {
     }
 
     pub(crate) fn context(&self) -> Context<'static> {
-        Context { now: 1_700_000_000, expires: 1_700_000_330, ek: self.ek, tpm: Some("software TPM: evaluation only") }
+        Context {
+            now: 1_700_000_000,
+            expires: 1_700_000_330,
+            ek: self.ek,
+            tpm: Some("software TPM: evaluation only"),
+            identity: Identity { profile: NodeProfile::EkCert, vouched_by: "CN=test root", manufacturer: None },
+        }
     }
 
     pub(crate) fn appraise(&self, round: &Round, policy: Option<&Policy>, previous: Option<&Session>) -> Appraisal {

@@ -1,8 +1,8 @@
 //! What goes over the wire, byte for byte.
 
-use avouch_protocol::{Challenge, Evidence, Hash, ImaSegment, KeyLost, Message, Offsets};
+use avouch_protocol::{Challenge, EnrolmentToken, Evidence, Hash, ImaSegment, KeyLost, Message, NodeProfile, Offsets};
 
-use crate::sample::{Each, Fields, bytes, challenge, every, evidence, map, uint};
+use crate::sample::{Each, Fields, bytes, challenge, every, evidence, map, token, uint};
 
 struct Golden;
 
@@ -52,4 +52,16 @@ fn an_unknown_list_format_is_refused() {
     assert_eq!(from_count, 780);
     fields[8].1 = segment(2);
     assert!(Evidence::from_cbor(&map(&fields)).is_err());
+}
+
+#[test]
+fn a_token_carries_every_profile_and_no_other() {
+    let (message, mut fields) = token();
+    for profile in NodeProfile::ALL {
+        fields[6].1 = uint(profile.number().into());
+        let read = EnrolmentToken::from_cbor(&map(&fields)).unwrap();
+        assert_eq!(read, EnrolmentToken { profile, ..message.clone() });
+    }
+    fields[6].1 = uint(5);
+    assert!(EnrolmentToken::from_cbor(&map(&fields)).is_err());
 }

@@ -1,9 +1,9 @@
 //! One message of each kind, with the bytes it must have, built by an encoder that shares nothing with the crate's.
 
 use avouch_protocol::{
-    ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
-    Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Offsets, Receipt,
-    RecordHeader, Refusal, SignedReceipt, Status,
+    ActivateRequest, ActivateResponse, Certification, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest,
+    EnrolmentToken, Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Offsets,
+    Receipt, RecordHeader, Refusal, ShownCloudKey, ShownEk, SignedReceipt, Status, WrappedSecret,
 };
 
 /// RFC 8949 section 3: major type and the shortest form of the argument.
@@ -203,26 +203,47 @@ fn enrolment(visitor: &mut impl Each) {
         ak_public: vec![6].into(),
         ak_private: vec![7].into(),
         label: Some("db-1".into()),
+        further_eks: vec![],
+        cloud_key: None,
+        ek_chain: None,
     };
     let mut fields: Fields = (1..=7).map(|key| (key, bytes(&[key as u8]))).collect();
     fields.insert(0, (0, uint(1)));
     fields.push((8, text("db-1")));
+    visitor.each(request.clone(), fields.clone());
+    let further = ShownEk { public: vec![8].into(), certificate: vec![].into() };
+    let cloud = ShownCloudKey { public: vec![9].into(), certificate: vec![10].into() };
+    let request =
+        EnrolRequest { further_eks: vec![further], cloud_key: Some(cloud), ek_chain: Some(vec![11].into()), ..request };
+    fields.push((9, array(&[map(&[(0, bytes(&[8])), (1, bytes(&[]))])])));
+    fields.push((10, map(&[(0, bytes(&[9])), (1, bytes(&[10]))])));
+    fields.push((11, bytes(&[11])));
     visitor.each(request, fields);
     let credential = CredentialChallenge {
         v: 1,
         attempt: hash(1),
         credential_blob: vec![2].into(),
         encrypted_secret: vec![3].into(),
+        further: vec![],
     };
-    visitor.each(credential, vec![(0, uint(1)), (1, h(1)), (2, bytes(&[2])), (3, bytes(&[3]))]);
+    let mut fields = vec![(0, uint(1)), (1, h(1)), (2, bytes(&[2])), (3, bytes(&[3]))];
+    visitor.each(credential.clone(), fields.clone());
+    let wrapped = WrappedSecret { credential_blob: vec![4].into(), encrypted_secret: vec![5].into() };
+    fields.push((4, array(&[map(&[(0, bytes(&[4])), (1, bytes(&[5]))])])));
+    visitor.each(CredentialChallenge { further: vec![wrapped], ..credential }, fields);
     let activate = ActivateRequest {
         v: 1,
         attempt: hash(1),
         proof: hash(2),
         parent_certify: vec![3].into(),
         parent_certify_signature: vec![4].into(),
+        cloud_certify: None,
     };
-    visitor.each(activate, vec![(0, uint(1)), (1, h(1)), (2, h(2)), (3, bytes(&[3])), (4, bytes(&[4]))]);
+    let mut fields = vec![(0, uint(1)), (1, h(1)), (2, h(2)), (3, bytes(&[3])), (4, bytes(&[4]))];
+    visitor.each(activate.clone(), fields.clone());
+    let certification = Certification { attest: vec![5].into(), signature: vec![6].into() };
+    fields.push((5, map(&[(0, bytes(&[5])), (1, bytes(&[6]))])));
+    visitor.each(ActivateRequest { cloud_certify: Some(certification), ..activate }, fields);
     let membership = Membership {
         node_tag: NodeTag([0xAA; 32]),
         client_certificate: vec![1].into(),

@@ -1,10 +1,10 @@
 //! Grants, attempts, nodes and their keys.
 
-use avouch_protocol::Hash;
+use avouch_protocol::{Hash, NodeProfile};
 
 use super::specimen::{START, answer, ask, cluster, enrolment, grant, hash, join, keys, tag};
 use super::{applied, found, read, refused};
-use crate::{Assignee, Attempt, Change, Grant, Outcome, Refused, SqliteStore, Store};
+use crate::{Assignee, Attempt, Change, Grant, NodeKeys, Outcome, Refused, SqliteStore, Store};
 
 fn attempt(n: u64, expires: u64) -> Attempt {
     let (request, challenge) = (vec![1; 2_000], vec![2; 400]);
@@ -128,8 +128,34 @@ pub fn key_of_another_node_is_refused(open: &dyn Fn() -> Box<dyn Store>) {
         let mut stolen = fresh.clone();
         stolen.client_spki = of.client_spki;
         assert_eq!(enrol(2, stolen), "client_spki");
+        // Neither as its own name nor beside another one does an endorsement key come to a second node.
+        let further = of.further_eks.first().map(|further| further.name.clone()).unwrap_or_default();
+        let mut stolen = fresh.clone();
+        stolen.ek_name.clone_from(&further);
+        assert_eq!(enrol(2, stolen), "ek_name");
+        let mut stolen = fresh.clone();
+        stolen.further_eks.clone_from(&of.further_eks);
+        assert_eq!(enrol(2, stolen), "ek_name");
     }
     applied(&*store, &cluster, START, enrolment(2, 1));
+}
+
+/// A TPM that was known by a strong profile is never known by a weaker one, whatever came between.
+pub fn weaker_profile_is_refused_for_ever(open: &dyn Fn() -> Box<dyn Store>) {
+    use NodeProfile::{EkAllowlist, EkCert, Tofu};
+    let (store, cluster) = (open(), cluster());
+    applied(&*store, &cluster, START, Change::PutGrant(grant()));
+    let enrol = |generation, profile| {
+        let keys = Box::new(NodeKeys { profile, ..keys(1, generation) });
+        store.apply(&cluster, START, Change::Enrol { node: tag(1), grant: grant().id, label: None, keys })
+    };
+    assert_eq!(enrol(1, Tofu), Ok(Outcome::Enrolled { generation: 1 }));
+    assert_eq!(enrol(2, EkCert), Ok(Outcome::Enrolled { generation: 2 }));
+    for got in [Tofu, EkAllowlist] {
+        assert_eq!(enrol(3, got), Err(Refused::WeakerProfile { known: EkCert, got }.into()));
+    }
+    assert_eq!(found(store.node(&cluster, &tag(1))).keys.profile, EkCert);
+    assert_eq!(enrol(3, EkCert), Ok(Outcome::Enrolled { generation: 3 }));
 }
 
 /// What a refused enrolment touched before its refusal is as it was.

@@ -26,6 +26,7 @@ macro_rules! contract_tests {
             attempts_are_bounded_and_expired_ones_swept,
             new_generation_keeps_the_chain_and_drops_what_the_old_key_proved,
             key_of_another_node_is_refused,
+            weaker_profile_is_refused_for_ever,
             refused_enrolment_leaves_nothing,
         );
         $crate::contract_tests!(@ $fresh, chain:

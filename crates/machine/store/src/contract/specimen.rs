@@ -1,11 +1,13 @@
 //! Well-formed rows for checks and measurements: the messages are real, the keys are digests of a number.
 
 use avouch_crypto::sha256;
-use avouch_protocol::{Challenge, Hash, Message, NodeTag, Offsets, Receipt, RecordHeader, Status, VERSION};
+use avouch_protocol::{
+    Challenge, Hash, Message, NodeProfile, NodeTag, Offsets, Receipt, RecordHeader, Status, VERSION,
+};
 
 use crate::{
-    Change, Cluster, CommitRecord, EvidenceParts, Grant, Head, NodeKeys, OpenChallenge, Outcome, Record, Store,
-    StoreError, StoredReceipt, Verdict,
+    Change, Cluster, CommitRecord, EvidenceParts, FurtherEk, Grant, Head, NodeKeys, OpenChallenge, Outcome, Record,
+    Store, StoreError, StoredReceipt, Verdict,
 };
 
 /// Server time at which specimens begin, unix seconds.
@@ -60,6 +62,10 @@ pub fn keys(n: u64, generation: u64) -> NodeKeys {
         ak_private: vec![5; 158],
         client_spki: hash("spki", of),
         client_certificate: vec![6; 420],
+        profile: NodeProfile::EkCert,
+        vouched_by: "CN=swtpm-localca-rootca".into(),
+        ek_template: "L-1".into(),
+        further_eks: vec![FurtherEk { name: name("further ek", n), public: vec![7; 122], certificate: vec![8; 900] }],
     }
 }
 

@@ -1,13 +1,13 @@
 //! Queries. The writer uses some of them for its conditions.
 
-use avouch_protocol::{Hash, NodeTag};
+use avouch_protocol::{Hash, NodeProfile, NodeTag};
 use rusqlite::{Connection, Params, params};
 
 use super::row::{self, Columns, head_columns, key_columns, record_columns, verdict_columns};
 use crate::evidence::{digest, unpack};
 use crate::{
-    Cluster, Event, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record,
-    Standing, StoreError,
+    Cluster, Event, FurtherEk, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy,
+    Record, Standing, StoreError,
 };
 
 /// At most one row.
@@ -57,7 +57,7 @@ pub(super) fn node(connection: &Connection, cluster: &Cluster, node: &NodeTag) -
         ", last_reset_count
          FROM nodes JOIN node_keys USING (cluster, node, generation) WHERE cluster = ?1 AND node = ?2"
     );
-    first(connection, sql, params![cluster.as_str(), node.0], |columns| {
+    let found = first(connection, sql, params![cluster.as_str(), node.0], |columns| {
         Ok(Node {
             tag: *node,
             label: columns.get()?,
@@ -70,7 +70,34 @@ pub(super) fn node(connection: &Connection, cluster: &Cluster, node: &NodeTag) -
             verdict: row::verdict(columns)?,
             last_reset_count: columns.get()?,
         })
+    })?;
+    let Some(mut found) = found else { return Ok(None) };
+    found.keys.further_eks = further_eks(connection, cluster, node, found.generation)?;
+    Ok(Some(found))
+}
+
+/// They are written with their generation and never change, so a statement of its own sees the right ones.
+fn further_eks(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+    generation: u32,
+) -> Result<Vec<FurtherEk>, StoreError> {
+    let sql = "SELECT ek_name, public, certificate FROM node_eks
+               WHERE cluster = ?1 AND node = ?2 AND generation = ?3 ORDER BY position";
+    all(connection, sql, params![cluster.as_str(), node.0, generation], |columns| {
+        Ok(FurtherEk { name: columns.get()?, public: columns.get()?, certificate: columns.get()? })
     })
+}
+
+/// Every profile that a node was ever known by.
+pub(super) fn profiles(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+) -> Result<Vec<NodeProfile>, StoreError> {
+    let sql = "SELECT DISTINCT profile FROM node_keys WHERE cluster = ?1 AND node = ?2";
+    all(connection, sql, params![cluster.as_str(), node.0], |columns| row::profile(columns.get()?))
 }
 
 /// One statement is one snapshot, and one pass through the locks of the write-ahead log.
@@ -115,7 +142,7 @@ pub(super) fn head_of(connection: &Connection, cluster: &Cluster, node: &NodeTag
 macro_rules! summaries {
     ($condition:literal) => {
         concat!(
-            "SELECT node, label, ek_identity, generation, enrolled_at, policy, ",
+            "SELECT node, label, ek_identity, profile, vouched_by, ek_template, generation, enrolled_at, policy, ",
             head_columns!(),
             ", ",
             verdict_columns!(),
@@ -130,6 +157,9 @@ fn summary(columns: &mut Columns<'_, '_>) -> Result<NodeSummary, StoreError> {
         tag: columns.tag()?,
         label: columns.get()?,
         ek_identity: columns.get()?,
+        profile: row::profile(columns.get()?)?,
+        vouched_by: columns.get()?,
+        ek_template: columns.get()?,
         generation: columns.get()?,
         enrolled_at: columns.uint()?,
         policy: columns.some_hash()?,
@@ -178,9 +208,13 @@ pub(super) fn key_history(
         key_columns!(),
         " FROM node_keys WHERE cluster = ?1 AND node = ?2 ORDER BY generation"
     );
-    all(connection, sql, params![cluster.as_str(), node.0], |columns| {
+    let mut history = all(connection, sql, params![cluster.as_str(), node.0], |columns| {
         Ok((columns.get()?, columns.uint()?, row::keys(columns)?))
-    })
+    })?;
+    for (generation, _, keys) in &mut history {
+        keys.further_eks = further_eks(connection, cluster, node, *generation)?;
+    }
+    Ok(history)
 }
 
 pub(super) fn grant(connection: &Connection, cluster: &Cluster, id: &Hash) -> Result<Option<Grant>, StoreError> {

@@ -1,6 +1,6 @@
 //! Between Rust's values and SQLite's columns.
 
-use avouch_protocol::{Hash, NodeTag, Status};
+use avouch_protocol::{Hash, NodeProfile, NodeTag, Status};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
 
@@ -82,6 +82,10 @@ fn status(number: u8) -> Result<Status, StoreError> {
     })
 }
 
+pub(super) fn profile(number: u8) -> Result<NodeProfile, StoreError> {
+    NodeProfile::from_number(number).ok_or_else(|| StoreError::Corrupt(format!("profile {number} does not exist")))
+}
+
 /// The numbers are part of the database's format.
 pub(super) fn codec_number(codec: Codec) -> u8 {
     match codec {
@@ -116,7 +120,7 @@ macro_rules! verdict_columns {
 macro_rules! key_columns {
     () => {
         "ek_name, ek_public, ek_certificate, ek_identity, parent_public, ak_public, ak_name, ak_private, client_spki,
-         client_certificate"
+         client_certificate, profile, vouched_by, ek_template"
     };
 }
 
@@ -160,6 +164,11 @@ pub(super) fn keys(columns: &mut Columns<'_, '_>) -> Result<NodeKeys, StoreError
         ak_private: columns.get()?,
         client_spki: columns.hash()?,
         client_certificate: columns.get()?,
+        profile: profile(columns.get()?)?,
+        vouched_by: columns.get()?,
+        ek_template: columns.get()?,
+        // They lie in a table of their own.
+        further_eks: Vec::new(),
     })
 }
 

@@ -1,8 +1,8 @@
 //! Databases of other releases.
 
-use avouch_protocol::{Hash, NodeTag, Status};
+use avouch_protocol::{Hash, NodeProfile, NodeTag, Status};
 use avouch_store::contract::specimen::{START, answer, ask};
-use avouch_store::{Change, Cluster, Head, Outcome, SqliteStore, Store, StoreError};
+use avouch_store::{Change, Cluster, Head, NodeKeys, Outcome, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
 /// What version 1 made, as it was released, with rows in every table.
@@ -28,7 +28,11 @@ fn database_of_version_1_is_read_and_continued() {
     let node = store.node(&cluster, &tag).unwrap().unwrap();
     assert_eq!((node.label.as_deref(), node.generation, node.enrolled_at), (Some("web-1"), 2, 1_790_000_200));
     assert_eq!((node.policy, node.last_reset_count), (Some(Hash([0x55; 32])), Some(7)));
-    assert_eq!((node.session.as_deref(), node.keys.ak_name), (Some(b"session".as_slice()), b"ak2".to_vec()));
+    assert_eq!((node.session.as_deref(), &*node.keys.ak_name), (Some(b"session".as_slice()), b"ak2".as_slice()));
+    // Version 1 knew one profile and one endorsement key.
+    let NodeKeys { profile, vouched_by, ek_template, further_eks, .. } = node.keys;
+    assert_eq!((profile, vouched_by.as_str(), ek_template.as_str()), (NodeProfile::EkCert, "", "L-1"));
+    assert_eq!(further_eks, []);
     let verdict = node.verdict.unwrap();
     assert_eq!((verdict.status, verdict.code.as_str(), verdict.seq), (Status::Fail, "IMA_UNKNOWN_DIGEST", 2));
     assert_eq!(store.key_history(&cluster, &tag).unwrap().len(), 2);
@@ -56,7 +60,7 @@ fn database_of_a_newer_release_is_refused_and_left_alone() {
     let path = directory.path().join("avouch.db");
     version_1(&path).execute_batch("PRAGMA user_version = 99").unwrap();
     let error = SqliteStore::open(&path).err();
-    assert_eq!(error, Some(StoreError::Newer { found: 99, known: 1 }));
+    assert_eq!(error, Some(StoreError::Newer { found: 99, known: 2 }));
     let version: u32 =
         Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
@@ -67,7 +71,7 @@ fn new_database_has_the_schema_of_its_migrations() {
     let directory = tempfile::tempdir().unwrap();
     let (ours, theirs) = (directory.path().join("ours.db"), directory.path().join("theirs.db"));
     drop(version_1(&theirs));
-    drop(SqliteStore::open(&ours).unwrap());
+    drop((SqliteStore::open(&ours).unwrap(), SqliteStore::open(&theirs).unwrap()));
     let schema = |path| -> Vec<(String, Option<String>)> {
         let connection = Connection::open(path).unwrap();
         let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").unwrap();

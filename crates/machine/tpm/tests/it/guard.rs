@@ -3,7 +3,7 @@
 use avouch_crypto::{Hash, make_credential};
 use avouch_tpm::{AkBlob, Error, Patience, Tpm};
 use avouch_tpm_wire::rc::ResponseCode;
-use avouch_tpm_wire::{Handle, HashAlg, PcrSelection, PublicArea};
+use avouch_tpm_wire::{EkTemplate, Handle, HashAlg, PcrSelection, PublicArea};
 use std::time::Duration;
 
 use crate::lifecycle::no_handles;
@@ -29,7 +29,7 @@ const OPERATIONS: [(&str, Operation); 5] = [
     }),
     ("certification", |tpm, known| tpm.load_attestation_key(&known.blob)?.certify_parent(&[3; 32]).map(|_| ())),
     ("activation", |tpm, known| {
-        tpm.activate_credential(&known.blob, &known.id_object, &known.encrypted_secret).map(|_| ())
+        tpm.activate_credential(&known.blob, EkTemplate::L1, &known.id_object, &known.encrypted_secret).map(|_| ())
     }),
 ];
 

@@ -5,7 +5,7 @@ use avouch_tpm::{AkBlob, Attested, Error, KeyLost, Tpm};
 use avouch_tpm_wire::command::Clear;
 use avouch_tpm_wire::rc::ResponseCode;
 use avouch_tpm_wire::{
-    Attest, AttestBody, Authorization, Handle, HashAlg, PcrSelection, PublicArea, Signature, templates,
+    Attest, AttestBody, Authorization, EkTemplate, Handle, HashAlg, PcrSelection, PublicArea, Signature, templates,
 };
 
 use crate::swtpm::Swtpm;
@@ -96,20 +96,24 @@ fn credential_opens_beside_the_key_it_was_made_for() {
     let ek = PublicArea::parse(&endorsement.public).unwrap();
     let name = PublicArea::parse(&blob.public).unwrap().name(&Hash);
     let credential = make_credential(&ek, &name, &[0x5A; 32]).unwrap();
-    let opened = tpm.activate_credential(&blob, &credential.id_object, &credential.encrypted_secret).unwrap();
+    let opened =
+        tpm.activate_credential(&blob, EkTemplate::L1, &credential.id_object, &credential.encrypted_secret).unwrap();
     assert_eq!(opened, [0x5A; 32]);
     no_handles(&mut tpm);
 
     let other = tpm.create_attestation_key().unwrap();
-    let error = tpm.activate_credential(&other, &credential.id_object, &credential.encrypted_secret).unwrap_err();
+    let error = tpm
+        .activate_credential(&other, EkTemplate::L1, &credential.id_object, &credential.encrypted_secret)
+        .unwrap_err();
     assert!(matches!(error, Error::ForeignCredential { .. }), "{error:?}");
     no_handles(&mut tpm);
 
     let mut damaged = credential.id_object.clone();
     *damaged.last_mut().unwrap() ^= 1;
-    let error = tpm.activate_credential(&blob, &damaged, &credential.encrypted_secret).unwrap_err();
+    let error = tpm.activate_credential(&blob, EkTemplate::L1, &damaged, &credential.encrypted_secret).unwrap_err();
     assert!(matches!(error, Error::ForeignCredential { .. }), "{error:?}");
-    let error = tpm.activate_credential(&blob, &damaged[1..], &credential.encrypted_secret).unwrap_err();
+    let error =
+        tpm.activate_credential(&blob, EkTemplate::L1, &damaged[1..], &credential.encrypted_secret).unwrap_err();
     assert!(matches!(error, Error::Input { .. }), "{error:?}");
     no_handles(&mut tpm);
 }
@@ -123,7 +127,9 @@ fn credential_for_another_tpm_does_not_open() {
     let blob = here.create_attestation_key().unwrap();
     let name = PublicArea::parse(&blob.public).unwrap().name(&Hash);
     let credential = make_credential(&PublicArea::parse(&ek).unwrap(), &name, &[1; 32]).unwrap();
-    let error = here.activate_credential(&blob, &credential.id_object, &credential.encrypted_secret).unwrap_err();
+    let error = here
+        .activate_credential(&blob, EkTemplate::L1, &credential.id_object, &credential.encrypted_secret)
+        .unwrap_err();
     assert!(matches!(error, Error::ForeignCredential { .. }), "{error:?}");
     no_handles(&mut here);
 }

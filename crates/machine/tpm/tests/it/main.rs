@@ -8,4 +8,5 @@ mod lifecycle;
 mod oracle;
 mod pcr;
 mod swtpm;
+mod templates;
 mod wire;

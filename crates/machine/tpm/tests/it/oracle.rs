@@ -1,7 +1,7 @@
 //! tpm2-tools as a second opinion: what they made is read here, what is made here they read.
 
 use avouch_crypto::Hash;
-use avouch_tpm_wire::{HashAlg, PcrSelection, PublicArea};
+use avouch_tpm_wire::{EkTemplate, HashAlg, PcrSelection, PublicArea};
 
 use crate::swtpm::{Swtpm, tool, tools_installed};
 
@@ -50,7 +50,7 @@ fn persistent_endorsement_key_is_used_and_another_key_there_is_not() {
     swtpm.tool("tpm2_createek -c 0x81010001 -G rsa -u ek.pub");
     let (mut tpm, wire) = swtpm.tpm();
     assert_eq!(tpm.endorsement_key().unwrap(), fresh);
-    assert_eq!(wire.commands(), ["TPM2_ReadPublic", "TPM2_NV_ReadPublic"]);
+    assert_eq!(wire.commands(), ["TPM2_GetCapability", "TPM2_GetCapability", "TPM2_ReadPublic"]);
     drop((tpm, wire));
     swtpm.tool("tpm2_evictcontrol -C o -c 0x81010001");
     swtpm.tool("tpm2_createprimary -C o -c other.ctx");
@@ -94,7 +94,7 @@ fn credential_made_by_the_tools_opens() {
     // The tools' own header: magic and version, four bytes each; then the two TPM2Bs.
     let rest = &made[8..];
     let split = 2 + usize::from(u16::from_be_bytes([rest[0], rest[1]]));
-    let opened = tpm.activate_credential(&blob, &rest[..split], &rest[split..]).unwrap();
+    let opened = tpm.activate_credential(&blob, EkTemplate::L1, &rest[..split], &rest[split..]).unwrap();
     assert_eq!(opened, b"what only this TPM can open");
 }
 

@@ -6,6 +6,7 @@ use avouch_crypto::ca::Identity;
 use avouch_crypto::client_key::ClientKey;
 use avouch_protocol::{Hash, Membership, Message};
 use avouch_tpm::AkBlob;
+use avouch_tpm_wire::EkTemplate;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroize;
@@ -47,6 +48,10 @@ pub struct Enrolment {
     /// The name that a person gave.
     #[n(9)]
     pub label: Option<String>,
+    /// Template of the endorsement key that names the node, e.g. `L-2`; absent when an earlier release enrolled, which
+    /// knew L-1 alone.
+    #[n(10)]
+    ek_template: Option<String>,
 }
 
 /// Whom an enrolment lets the agent believe: what the token carried.
@@ -75,6 +80,7 @@ impl Enrolment {
     pub fn new(
         trust: Trust,
         key: AkBlob,
+        ek: EkTemplate,
         client_key: &ClientKey,
         membership: Membership,
         label: Option<String>,
@@ -90,7 +96,13 @@ impl Enrolment {
             ak_private: key.private.into(),
             membership,
             label,
+            ek_template: Some(ek.name().to_owned()),
         }
+    }
+
+    /// The endorsement key that names this node; enrolling again keeps it.
+    pub fn ek(&self) -> EkTemplate {
+        self.ek_template.as_deref().and_then(EkTemplate::from_name).unwrap_or(EkTemplate::L1)
     }
 
     /// Names this enrolment among all of this node: every enrolment has a client certificate of its own.

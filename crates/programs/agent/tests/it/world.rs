@@ -9,6 +9,7 @@ use avouch_protocol::{
     Challenge, Hash, Membership, Message, NodeTag, Offsets, Receipt, RecordHeader, SignedReceipt, Status, VERSION,
 };
 use avouch_tpm::AkBlob;
+use avouch_tpm_wire::EkTemplate;
 
 pub(crate) const ORIGIN: &str = "https://verifier.example:8443";
 pub(crate) const NODE: NodeTag = NodeTag([7; 32]);
@@ -75,7 +76,7 @@ pub(crate) fn enrolment(log_key: &SigningKey, node_ca: &NodeCa, origin: &str, pi
         generation: 1,
         interval: 10,
     };
-    Enrolment::new(trust, keys, &client_key, membership, Some("a label".into()))
+    Enrolment::new(trust, keys, EkTemplate::L1, &client_key, membership, Some("a label".into()))
 }
 
 pub(crate) fn challenge(seq: u64, prev: Hash) -> Challenge {

@@ -49,6 +49,8 @@ fn facts(node: &NodeView) -> Vec<String> {
         ("policy", policy),
         ("boot session", node.reset_count.map_or_else(|| "none seen".into(), |n| format!("TPM reset {n}"))),
         ("enrolled", format!("{}, generation {}", timestamp(node.enrolled_at), node.generation)),
+        ("identity", node.identity.text.clone()),
+        ("EK", format!("template {}", node.ek_template)),
         ("TPM", tpm(&node.tpm)),
     ]
     .map(|(name, value)| format!("{name:<14}{value}").trim_end().to_owned())

@@ -25,13 +25,21 @@ pub(crate) async fn activate(app: Arc<App>, call: Call) -> Result<Reply, Refused
     }
     // The store gave back the bytes that were examined when the credential was made; time has passed since.
     let request = EnrolRequest::from_cbor(&attempt.request).map_err(|error| Refused::internal(&error))?;
-    let certified = Examined::of(&app, now, &request)?.certified(&activation, &attempt.challenge)?;
+    let certified = Examined::of(&app, now, &request)?.certified(&app, &activation, &attempt.challenge)?;
     let node = certified.node;
     let keys = issue(&app, now, &request, &certified)?;
     let client_certificate = keys.client_certificate.clone().into();
     let generation = enrol(&app, now, &request, &certified, keys).await?;
-    tracing::info!(node = %node.short(), generation, label = ?request.label, "node enrolled");
-    let detail = serde_json::json!({ "generation": generation, "label": request.label }).to_string();
+    let profile = certified.token.profile;
+    tracing::info!(node = %node.short(), generation, %profile, label = ?request.label, "node enrolled");
+    let detail = serde_json::json!({
+        "generation": generation,
+        "label": request.label,
+        "profile": profile.word(),
+        "vouched_by": certified.vouched.by,
+        "ek": certified.ek_template.name(),
+    })
+    .to_string();
     app.note(now, Event { kind: "NODE_ENROLLED".into(), node: Some(node), detail });
     let membership = Membership {
         node_tag: node,
@@ -67,8 +75,12 @@ fn issue(app: &App, now: u64, request: &EnrolRequest, certified: &Certified) -> 
     Ok(NodeKeys {
         ek_name: certified.ek_name.clone(),
         ek_public: request.ek_public.to_vec(),
+        ek_template: certified.ek_template.name().into(),
+        further_eks: certified.further_eks.clone(),
+        profile: certified.token.profile,
+        vouched_by: certified.vouched.by.clone(),
         ek_certificate: request.ek_certificate.to_vec(),
-        ek_identity: certified.ek_identity.clone(),
+        ek_identity: certified.vouched.tpm.clone(),
         parent_public: request.parent_public.to_vec(),
         ak_public: request.ak_public.to_vec(),
         ak_name: certified.ak_name.clone(),
@@ -105,10 +117,19 @@ fn enrol_refused(app: &App, now: u64, node: NodeTag, refused: &StoreRefused) -> 
         StoreRefused::Conflict { what: "client_spki", .. } => {
             forbidden("CLIENT_KEY_USED", "Make a new client key: one key stands for one node, for ever.")
         }
+        StoreRefused::WeakerProfile { .. } => {
+            let detail = serde_json::json!({ "why": refused.to_string() }).to_string();
+            app.note(now, Event { kind: "PROFILE_WEAKER".into(), node: Some(node), detail });
+            forbidden(
+                "PROFILE_WEAKER",
+                "Ask for a token of the profile that the node enrolled by first, or of a stronger one.",
+            )
+        }
         StoreRefused::Conflict { what, .. } => {
             let detail = serde_json::json!({ "what": what, "why": refused.to_string() }).to_string();
             app.note(now, Event { kind: "SAME_TPM".into(), node: Some(node), detail });
-            let remedy = "Two nodes show one TPM: look for a cloned machine or a copied TPM state.";
+            let remedy = "Two nodes show one TPM: look for a cloned machine or a copied TPM state. If this machine lost \
+                          its state directory, enrol by the endorsement key that it had: `avouch-agent enroll --ek`.";
             forbidden("SAME_TPM", remedy)
         }
         _ => forbidden("ENROL_REFUSED", "Read the server's log and enrol again with a new token."),

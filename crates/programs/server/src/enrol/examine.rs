@@ -1,50 +1,56 @@
 //! Everything about an enrolment request that can be checked before its TPM has proven anything.
 
 use avouch_appraise::{NodeKeys, Rejection, check_ek};
-use avouch_crypto::ek::EkIdentity;
 use avouch_crypto::signing::verify_ed25519;
 use avouch_crypto::{hmac_sha256, sha256};
 use avouch_protocol::{
-    ActivateRequest, EnrolRequest, EnrolmentToken, Hash, MAX_LABEL_BYTES, Message, NodeProfile, NodeTag,
+    ActivateRequest, EnrolRequest, EnrolmentToken, Hash, MAX_FURTHER_EKS, MAX_LABEL_BYTES, Message, NodeTag,
 };
-use avouch_tpm_wire::PublicArea;
+use avouch_store::FurtherEk;
+use avouch_tpm_wire::{Attest, EkTemplate, PublicArea};
 use axum::http::StatusCode;
 
+use super::vouch::Vouched;
 use crate::app::{App, store_refused};
 use crate::http::refusal::Refused;
 
-/// A request whose token, endorsement key and public areas passed. Only [`Examined::of`] makes one.
+/// A request whose token, endorsement keys and public areas passed, and whose profile somebody vouched by. Only
+/// [`Examined::of`] makes one.
 pub(super) struct Examined<'a> {
     pub(super) token: EnrolmentToken,
     pub(super) node: NodeTag,
-    pub(super) ek: PublicArea<'a>,
-    pub(super) ek_name: Vec<u8>,
-    /// What the EK certificate says of the TPM, as JSON.
-    pub(super) ek_identity: String,
+    /// The one that names the node comes first.
+    pub(super) eks: Vec<Ek<'a>>,
+    pub(super) vouched: Vouched,
     pub(super) keys: NodeKeys,
     pub(super) client_spki: Hash,
+}
+
+/// An endorsement key that is made from a template.
+pub(super) struct Ek<'a> {
+    pub(super) template: EkTemplate,
+    pub(super) name: Vec<u8>,
+    pub(super) area: PublicArea<'a>,
+    pub(super) public: &'a [u8],
+    pub(super) certificate: &'a [u8],
 }
 
 impl<'a> Examined<'a> {
     pub(super) fn of(app: &App, now: u64, request: &'a EnrolRequest) -> Result<Self, Refused> {
         let token = token(app, now, &request.token)?;
         label(request.label.as_deref())?;
-        let Some(roots) = &app.ek_roots else { return Err(no_roots()) };
-        let ek_name = check_ek(&request.ek_public).map_err(|rejection| rejected(&rejection))?;
-        let ek = PublicArea::parse(&request.ek_public).map_err(|error| Refused::internal(&error))?;
-        let identity = roots.verify(&request.ek_certificate, &ek, now).map_err(|error| {
-            let remedy = "Add the certificates of this TPM's maker to `ek_roots` if you trust it; a TPM without a certificate cannot enrol.";
-            forbidden("EK_CERTIFICATE", error.to_string(), remedy)
-        })?;
+        Vouched::possible(&app.first_contact, token.profile)?;
+        let eks = endorsement_keys(request)?;
         let keys =
             NodeKeys::check(&request.ak_public, &request.parent_public).map_err(|rejection| rejected(&rejection))?;
+        let vouched = Vouched::of(&app.first_contact, token.profile, request, &eks, now)?;
+        let name = eks.first().map(|ek| ek.name.as_slice()).unwrap_or_default();
         Ok(Self {
             token,
             // The EK's Name itself never leaves the tenant.
-            node: NodeTag(hmac_sha256(app.tenant_key.as_slice(), &[&ek_name])),
-            ek,
-            ek_name,
-            ek_identity: identity_json(&identity),
+            node: NodeTag(hmac_sha256(app.tenant_key.as_slice(), &[name])),
+            eks,
+            vouched,
             keys,
             client_spki: Hash(sha256(&[&request.client_spki])),
         })
@@ -65,13 +71,35 @@ impl<'a> Examined<'a> {
         }
     }
 
-    /// Checks that the attestation key certified its parent in answer to `challenge`, the credential's bytes.
-    pub(super) fn certified(self, activation: &ActivateRequest, challenge: &[u8]) -> Result<Certified, Refused> {
-        let Self { token, node, ek_name, ek_identity, keys, client_spki, .. } = self;
+    /// Checks that the attestation key certified its parent in answer to `challenge`, the credential's bytes, that a
+    /// cloud's key certified the attestation key where the profile rests on one, and that the TPM's firmware, which
+    /// stands in what was signed, may join.
+    pub(super) fn certified(
+        self,
+        app: &App,
+        activation: &ActivateRequest,
+        challenge: &[u8],
+    ) -> Result<Certified, Refused> {
+        let Self { token, node, eks, vouched, keys, client_spki } = self;
+        vouched.check_cloud(&keys, activation, challenge, &client_spki)?;
         let (attest, signature) = (&activation.parent_certify, &activation.parent_certify_signature);
         let enrolled = keys.certified(attest, signature, challenge, &client_spki).map_err(|r| rejected(&r))?;
+        firmware(app, &vouched, attest)?;
         let ak_name = enrolled.keys().ak_name().to_vec();
-        Ok(Certified { token, node, ek_name, ek_identity, ak_name, client_spki })
+        let mut eks = eks.into_iter();
+        let first = eks.next().ok_or_else(|| Refused::internal(&"a node without an endorsement key"))?;
+        let further_eks =
+            eks.map(|ek| FurtherEk { name: ek.name, public: ek.public.to_vec(), certificate: ek.certificate.to_vec() });
+        Ok(Certified {
+            token,
+            node,
+            ek_name: first.name,
+            ek_template: first.template,
+            further_eks: further_eks.collect(),
+            vouched,
+            ak_name,
+            client_spki,
+        })
     }
 }
 
@@ -81,9 +109,47 @@ pub(super) struct Certified {
     pub(super) token: EnrolmentToken,
     pub(super) node: NodeTag,
     pub(super) ek_name: Vec<u8>,
-    pub(super) ek_identity: String,
+    pub(super) ek_template: EkTemplate,
+    pub(super) further_eks: Vec<FurtherEk>,
+    pub(super) vouched: Vouched,
     pub(super) ak_name: Vec<u8>,
     pub(super) client_spki: Hash,
+}
+
+/// The endorsement keys that were shown: each from another template.
+fn endorsement_keys(request: &EnrolRequest) -> Result<Vec<Ek<'_>>, Refused> {
+    if request.further_eks.len() > MAX_FURTHER_EKS {
+        let what = format!(
+            "{} further endorsement keys were shown, at most {MAX_FURTHER_EKS} are taken.",
+            request.further_eks.len()
+        );
+        return Err(forbidden("EK_TEMPLATE", what, "Enrol with the agent of this release."));
+    }
+    let shown = std::iter::once((&request.ek_public, &request.ek_certificate));
+    let shown = shown.chain(request.further_eks.iter().map(|ek| (&ek.public, &ek.certificate)));
+    let mut eks: Vec<Ek<'_>> = Vec::new();
+    for (public, certificate) in shown {
+        let checked = check_ek(public).map_err(|rejection| rejected(&rejection))?;
+        if eks.iter().any(|ek| ek.template == checked.template) {
+            let what = format!("Two endorsement keys of template {} were shown; a TPM has one.", checked.template);
+            return Err(forbidden("EK_TEMPLATE", what, "Enrol with the agent of this release."));
+        }
+        let area = PublicArea::parse(public).map_err(|error| Refused::internal(&error))?;
+        eks.push(Ek { template: checked.template, name: checked.name, area, public, certificate });
+    }
+    Ok(eks)
+}
+
+/// The attestation key signed in the endorsement hierarchy, where the firmware version is told as it is.
+fn firmware(app: &App, vouched: &Vouched, attest: &[u8]) -> Result<(), Refused> {
+    let firmware = Attest::parse(attest).map_err(|error| Refused::internal(&error))?.firmware_version;
+    match app.first_contact.denied(vouched.manufacturer.as_deref(), firmware) {
+        None => Ok(()),
+        Some(why) => {
+            let what = format!("The TPM's firmware {firmware:016x} may not enrol here: {why}.");
+            Err(forbidden("TPM_FIRMWARE", what, "Update the TPM's firmware, then enrol again."))
+        }
+    }
 }
 
 fn token(app: &App, now: u64, bytes: &[u8]) -> Result<EnrolmentToken, Refused> {
@@ -106,8 +172,12 @@ fn token(app: &App, now: u64, bytes: &[u8]) -> Result<EnrolmentToken, Refused> {
         let remedy = "Set `origin` in the server's configuration to the URL that agents use, and make a new token.";
         return Err(forbidden("TOKEN_ORIGIN", what, remedy));
     }
-    // The one profile so far; a further one has checks of its own and must not fall through to these.
-    let NodeProfile::EkCert = token.profile;
+    if !app.first_contact.permits(token.profile) {
+        let what = format!("This server does not let nodes enrol by the profile {}.", token.profile);
+        let remedy =
+            "Ask for a token of another profile; the operator permits profiles with `profiles` in the configuration.";
+        return Err(forbidden("PROFILE", what, remedy));
+    }
     Ok(token)
 }
 
@@ -123,32 +193,11 @@ fn label(label: Option<&str>) -> Result<(), Refused> {
     }
 }
 
-fn identity_json(identity: &EkIdentity) -> String {
-    serde_json::json!({
-        "manufacturer": identity.manufacturer,
-        "model": identity.model,
-        "version": identity.version,
-        "subject": identity.subject,
-        "issuer": identity.issuer,
-        "serial": identity.serial,
-        "certificate_sha256": Hash(identity.sha256).to_hex(),
-        "not_after": identity.not_after,
-        "software": identity.software,
-    })
-    .to_string()
-}
-
-fn no_roots() -> Refused {
-    let what = "This server trusts no maker of TPMs yet: `ek_roots` in its configuration names no file.";
-    let remedy = "Put the PEM certificates of your TPMs' makers into `ek_roots` and start the server again.";
-    Refused::new(StatusCode::SERVICE_UNAVAILABLE, "NO_EK_ROOTS", what, remedy)
-}
-
-fn rejected(rejection: &Rejection) -> Refused {
+pub(super) fn rejected(rejection: &Rejection) -> Refused {
     let remedy = "Enrol with the agent of this release; it makes the keys that are wanted. If it did, the TPM is not what it says.";
     forbidden(rejection.code.as_str(), rejection.detail.clone(), remedy)
 }
 
-fn forbidden(code: &'static str, what: impl Into<String>, remedy: &str) -> Refused {
+pub(super) fn forbidden(code: &'static str, what: impl Into<String>, remedy: &str) -> Refused {
     Refused::new(StatusCode::FORBIDDEN, code, what, remedy)
 }

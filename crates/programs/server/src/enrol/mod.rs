@@ -6,6 +6,10 @@
 mod activate;
 mod examine;
 mod request;
+mod trust;
+mod vouch;
 
 pub(crate) use activate::activate;
 pub(crate) use request::enroll;
+pub(crate) use trust::FirstContact;
+pub use trust::TrustError;

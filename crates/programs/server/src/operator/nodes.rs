@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use avouch_appraise::Identity;
 use avouch_protocol::{Hash, NodeTag};
 use avouch_store::{Node, NodeSummary};
 use axum::http::StatusCode;
@@ -79,6 +80,8 @@ fn view(node: NodeSummary, default: Option<Hash>, validity: &Validity) -> NodeVi
         policy_ref: policy.map(|policy| policy.to_hex()),
         policy_from,
         tpm: serde_json::from_str(&node.ek_identity).unwrap_or(Value::Null),
+        identity: Identity { profile: node.profile, vouched_by: &node.vouched_by, manufacturer: None }.facts(),
+        ek_template: node.ek_template,
         detail: None,
     }
 }
@@ -88,6 +91,9 @@ fn summary(node: Node) -> NodeSummary {
         tag: node.tag,
         label: node.label,
         ek_identity: node.keys.ek_identity,
+        profile: node.keys.profile,
+        vouched_by: node.keys.vouched_by,
+        ek_template: node.keys.ek_template,
         generation: node.generation,
         enrolled_at: node.enrolled_at,
         policy: node.policy,

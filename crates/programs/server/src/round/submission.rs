@@ -15,6 +15,8 @@ use crate::http::refusal::Refused;
 
 /// What every verdict says of a TPM that is software.
 const SOFTWARE_TPM: &str = "software TPM: evaluation only";
+/// What every verdict says of a TPM that a cloud runs.
+const VIRTUAL_TPM: &str = "virtual TPM: its cloud can change what it measures";
 
 /// Evidence that speaks of the node's open challenge, before its deadline.
 pub(super) struct Submission<'a> {
@@ -87,12 +89,17 @@ impl Submission<'_> {
 }
 
 /// What a verdict on this node depends on beside evidence and policy.
-pub(super) fn context<'a>(app: &App, caller: &Caller, challenge: &Challenge, now: u64) -> Context<'a> {
+pub(super) fn context<'a>(app: &App, caller: &'a Caller, challenge: &Challenge, now: u64) -> Context<'a> {
     Context {
         now,
         expires: Round(challenge.round).verdict_expires(app.interval),
         ek: caller.keys.ek,
-        tpm: caller.keys.software.then_some(SOFTWARE_TPM),
+        tpm: match (caller.keys.software, caller.keys.profile.is_cloud()) {
+            (true, _) => Some(SOFTWARE_TPM),
+            (false, true) => Some(VIRTUAL_TPM),
+            (false, false) => None,
+        },
+        identity: caller.keys.identity(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use avouch_protocol::{EnrolRequest, MAX_ENROL_BYTES, Message, VERSION};
+use avouch_protocol::{EnrolRequest, MAX_ENROL_BYTES, Message, NodeProfile, VERSION};
 use avouch_server::Grant;
 
 use crate::world::{World, eventually, json, refusal};
@@ -76,7 +76,8 @@ fn connections_beyond_the_limit_wait_and_are_served_when_others_end() {
 fn a_token_that_is_forged_expired_or_for_another_server_enrols_nobody() {
     let world = World::start();
     let other = World::start();
-    let grant = |expires| Grant { uses: 1, expires, origin: world.running().origin().to_owned() };
+    let grant =
+        |expires| Grant { profile: NodeProfile::EkCert, uses: 1, expires, origin: world.running().origin().to_owned() };
     let far = u64::from(u32::MAX);
     let code = |token: Vec<u8>| {
         let none = || Vec::new().into();
@@ -90,6 +91,9 @@ fn a_token_that_is_forged_expired_or_for_another_server_enrols_nobody() {
             ak_public: none(),
             ak_private: none(),
             label: None,
+            further_eks: Vec::new(),
+            cloud_key: None,
+            ek_chain: None,
         };
         refusal(&world.anonymous().post("/v1/enroll", CBOR, &request.to_cbor()).unwrap()).code
     };

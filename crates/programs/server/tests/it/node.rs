@@ -6,13 +6,13 @@ use avouch_crypto::{hmac_sha256, sha256};
 use avouch_https::{Answer, Https};
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
-    Evidence, Hash, ImaFormat, ImaSegment, Membership, Message, Purpose, Receipt, Refusal, SignedReceipt, VERSION,
-    enrolment_proof_input, qualifying_data,
+    Evidence, Hash, ImaFormat, ImaSegment, Membership, Message, NodeProfile, Purpose, Receipt, Refusal, ShownEk,
+    SignedReceipt, VERSION, enrolment_proof_input, qualifying_data,
 };
 use avouch_server::Grant;
 use avouch_testkit::{Factory, Swtpm, skip_without_swtpm};
-use avouch_tpm::{AkBlob, SwtpmTransport, Tpm};
-use avouch_tpm_wire::{Digest, HashAlg, PcrSelection};
+use avouch_tpm::{AkBlob, EndorsementKey, SwtpmTransport, Tpm};
+use avouch_tpm_wire::{Digest, EkTemplate, HashAlg, PcrSelection, PublicArea};
 
 use crate::world::{World, eventually, refusal};
 
@@ -45,7 +45,12 @@ pub(crate) fn world() -> Option<(Factory, World)> {
 }
 
 pub(crate) fn token(world: &World, uses: u32) -> EnrolmentToken {
-    let grant = Grant { uses, expires: u64::from(u32::MAX), origin: world.running().origin().to_owned() };
+    let grant = Grant {
+        profile: NodeProfile::EkCert,
+        uses,
+        expires: u64::from(u32::MAX),
+        origin: world.running().origin().to_owned(),
+    };
     world.admin().enrolment_token(&grant, None).unwrap()
 }
 
@@ -65,7 +70,12 @@ pub(crate) fn request(
     token: &EnrolmentToken,
     key: &ClientKey,
 ) -> (EnrolRequest, AkBlob) {
-    let ek = tpm.endorsement_key().unwrap();
+    let mut eks = tpm.endorsement_keys(None).unwrap().into_iter();
+    let ek = eks.next().unwrap();
+    let further = |ek: EndorsementKey| ShownEk {
+        public: ek.public.into(),
+        certificate: ek.certificate.unwrap_or_default().into(),
+    };
     let keys = tpm.create_attestation_key().unwrap();
     let request = EnrolRequest {
         v: VERSION,
@@ -77,6 +87,9 @@ pub(crate) fn request(
         ak_public: keys.public.clone().into(),
         ak_private: keys.private.clone().into(),
         label: None,
+        further_eks: eks.map(further).collect(),
+        cloud_key: None,
+        ek_chain: None,
     };
     (request, keys)
 }
@@ -89,7 +102,14 @@ pub(crate) fn activation(
     credential: &[u8],
 ) -> ActivateRequest {
     let challenge = CredentialChallenge::from_cbor(credential).unwrap();
-    let secret = tpm.activate_credential(keys, &challenge.credential_blob, &challenge.encrypted_secret).unwrap();
+    let mut open = |public: &[u8], id_object: &[u8], secret: &[u8]| {
+        let template = EkTemplate::of(&PublicArea::parse(public).unwrap()).unwrap();
+        tpm.activate_credential(keys, template, id_object, secret).unwrap()
+    };
+    let mut secret = open(&request.ek_public, &challenge.credential_blob, &challenge.encrypted_secret);
+    for (ek, wrapped) in request.further_eks.iter().zip(&challenge.further) {
+        secret.extend(open(&ek.public, &wrapped.credential_blob, &wrapped.encrypted_secret));
+    }
     let input = enrolment_proof_input(&hash(&[&request.to_cbor()]), &hash(&[credential]));
     let spki = hash(&[&request.client_spki]);
     let qualifying = qualifying_data(hash, Purpose::Certify, &hash(&[credential]), &spki, &Hash::ZERO);
@@ -100,6 +120,7 @@ pub(crate) fn activation(
         proof: Hash(hmac_sha256(secret.as_slice(), &[&input])),
         parent_certify: certified.attest.into(),
         parent_certify_signature: certified.signature.into(),
+        cloud_certify: None,
     }
 }
 

@@ -18,6 +18,9 @@ fn enrolment() -> Vec<u8> {
         ak_public: none(),
         ak_private: none(),
         label: None,
+        further_eks: Vec::new(),
+        cloud_key: None,
+        ek_chain: None,
     };
     request.to_cbor()
 }

@@ -1,12 +1,12 @@
 //! Grants, attempts and nodes.
 
-use avouch_protocol::{Hash, NodeTag};
+use avouch_protocol::{Hash, NodeProfile, NodeTag};
 use rusqlite::params;
 
 use super::Place;
 use crate::sqlite::row;
 use crate::sqlite::{SqliteStore, read};
-use crate::{Attempt, Grant, NodeKeys, Outcome, Refused, StoreError};
+use crate::{Attempt, FurtherEk, Grant, NodeKeys, Outcome, Refused, StoreError};
 
 pub(super) fn put_grant(at: Place<'_>, grant: &Grant) -> Result<Outcome, StoreError> {
     let known = read::grant(at.connection, at.cluster, &grant.id)?;
@@ -71,12 +71,16 @@ pub(super) fn enrol(
         return Err(Refused::Conflict { what: "node_tag", owner: node.to_hex() }.into());
     }
     check_grant(at, node, grant)?;
+    check_profile(at, node, keys.profile)?;
     for (kind, what, name) in [
         (1, "ek_name", keys.ek_name.as_slice()),
         (2, "ak_name", &keys.ak_name),
         (3, "client_spki", &keys.client_spki.0),
     ] {
         claim(at, node, kind, what, name)?;
+    }
+    for further in &keys.further_eks {
+        claim(at, node, 1, "ek_name", &further.name)?;
     }
     let generation = before.map_or(0, |before| before.generation).saturating_add(1);
     let sql = "INSERT INTO nodes (cluster, node, label, generation) VALUES (?1, ?2, ?3, ?4)
@@ -103,6 +107,15 @@ fn check_grant(at: Place<'_>, node: &NodeTag, id: &Hash) -> Result<(), StoreErro
     Ok(())
 }
 
+/// A TPM that was once known by a strong profile never becomes one that is known by a weaker one.
+fn check_profile(at: Place<'_>, node: &NodeTag, profile: NodeProfile) -> Result<(), StoreError> {
+    let known = read::profiles(at.connection, at.cluster, node)?;
+    match known.into_iter().max_by_key(|known| known.strength()) {
+        Some(known) if !profile.may_follow(known) => Err(Refused::WeakerProfile { known, got: profile }.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the node the owner of a key's name, or finds who is. Names are never given back.
 fn claim(at: Place<'_>, node: &NodeTag, kind: i64, what: &'static str, name: &[u8]) -> Result<(), StoreError> {
     let sql = "INSERT INTO key_owners (cluster, kind, name, node) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
@@ -117,8 +130,9 @@ fn claim(at: Place<'_>, node: &NodeTag, kind: i64, what: &'static str, name: &[u
 
 fn insert_keys(at: Place<'_>, node: &NodeTag, generation: u32, keys: &NodeKeys) -> Result<(), StoreError> {
     let sql = "INSERT INTO node_keys (cluster, node, generation, enrolled_at, ek_name, ek_public, ek_certificate,
-               ek_identity, parent_public, ak_public, ak_name, ak_private, client_spki, client_certificate)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+               ek_identity, parent_public, ak_public, ak_name, ak_private, client_spki, client_certificate, profile,
+               vouched_by, ek_template)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     at.run(
         sql,
         params![
@@ -136,7 +150,15 @@ fn insert_keys(at: Place<'_>, node: &NodeTag, generation: u32, keys: &NodeKeys) 
             keys.ak_private,
             keys.client_spki.0,
             keys.client_certificate,
+            keys.profile.number(),
+            keys.vouched_by,
+            keys.ek_template,
         ],
     )?;
+    let sql = "INSERT INTO node_eks (cluster, node, generation, position, ek_name, public, certificate)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    for (position, FurtherEk { name, public, certificate }) in (0_u32..).zip(&keys.further_eks) {
+        at.run(sql, params![at.key(), node.0, generation, position, name, public, certificate])?;
+    }
     Ok(())
 }

@@ -25,7 +25,8 @@ fn c11_primary_attestation_key_is_refused_at_enrolment() -> Result<()> {
     let primary = tpm.create_loose_primary(templates::AK)?;
     let parent = tpm.create_loose_primary(templates::AK_PARENT)?;
     assert_eq!(parent.blob.public, honest.parent_public.to_vec());
-    let request = EnrolRequest { ak_public: primary.blob.public.clone().into(), ..honest };
+    // The first endorsement key is enough: its credential is opened by hand below.
+    let request = EnrolRequest { ak_public: primary.blob.public.clone().into(), further_eks: Vec::new(), ..honest };
     let requested = enroller.send(request)?;
 
     // The TPM holds this key beside its endorsement key, so the credential opens; the certification tells on it.
@@ -45,6 +46,7 @@ fn c11_primary_attestation_key_is_refused_at_enrolment() -> Result<()> {
         proof: Hash(hmac_sha256(&secret, &[&input])),
         parent_certify: certified.attest.into(),
         parent_certify_signature: certified.signature.into(),
+        cloud_certify: None,
     };
     let before = scene.site.nodes()?;
     let answer = enroller.client().post("/v1/enroll/activate", &activation.to_cbor())?;

@@ -7,7 +7,7 @@ use avouch_crypto::hmac_sha256;
 use avouch_protocol::{ActivateRequest, EnrolRequest, Hash, Message, enrolment_proof_input};
 use avouch_testkit::{Machine, Node, OddKeys, Scene, Site};
 use avouch_tpm::AkBlob;
-use avouch_tpm_wire::{Attributes, Curve, HashAlg, Kdf, Key, PublicArea, Scheme, Symmetric, templates};
+use avouch_tpm_wire::{Attributes, Curve, EkTemplate, HashAlg, Kdf, Key, PublicArea, Scheme, Symmetric, templates};
 
 use super::harness::{refusal, sha256};
 
@@ -62,7 +62,8 @@ fn q8_attestation_key_of_another_tpm_is_refused() -> Result<()> {
         let mut tpm = machine.tpm()?;
         let blobs = [foreign.clone(), tpm.create_attestation_key()?];
         for blob in blobs {
-            let opened = tpm.activate_credential(&blob, &credential.credential_blob, &credential.encrypted_secret);
+            let (object, secret) = (&credential.credential_blob, &credential.encrypted_secret);
+            let opened = tpm.activate_credential(&blob, EkTemplate::L1, object, secret);
             ensure!(opened.is_err(), "a TPM opened a credential for a key that it does not hold beside the EK");
         }
     }
@@ -114,12 +115,15 @@ fn q10_credential_secret_is_never_echoed_and_one_attempt_is_taken() -> Result<()
     let Some(scene) = Scene::open()? else { return Ok(()) };
     let machine = Machine::new(&scene.factory, 1)?;
     let enroller = enroller(&scene.site)?;
-    let first = enroller.send(enroller.request(&mut machine.tpm()?)?)?;
+    // One endorsement key, so that one secret is all there is to echo.
+    let request =
+        || Ok::<_, anyhow::Error>(EnrolRequest { further_eks: Vec::new(), ..enroller.request(&mut machine.tpm()?)? });
+    let first = enroller.send(request()?)?;
     let activation = enroller.activation(&mut machine.tpm()?, &first)?;
     let secret = open(&machine, &first)?;
-    let request = Hash(avouch_crypto::sha256(&[&first.request.to_cbor()]));
+    let digest = Hash(avouch_crypto::sha256(&[&first.request.to_cbor()]));
     let credential = first.credential.to_cbor();
-    let proof = Hash(hmac_sha256(&secret, &[&enrolment_proof_input(&request, &sha256(&[&credential]))]));
+    let proof = Hash(hmac_sha256(&secret, &[&enrolment_proof_input(&digest, &sha256(&[&credential]))]));
     assert_eq!(proof, activation.proof, "the test knows what the server expects");
 
     let mut wrong = activation.clone();
@@ -138,7 +142,7 @@ fn q10_credential_secret_is_never_echoed_and_one_attempt_is_taken() -> Result<()
     }
     assert_eq!(scene.site.nodes()?.len(), 1);
 
-    let second = enroller.send(enroller.request(&mut machine.tpm()?)?)?;
+    let second = enroller.send(request()?)?;
     assert_ne!(second.credential.attempt, first.credential.attempt);
     assert_ne!(open(&machine, &second)?, secret);
     let answer = enroller.client().post(ACTIVATE, &enroller.activation(&mut machine.tpm()?, &second)?.to_cbor())?;
@@ -189,7 +193,7 @@ fn open(machine: &Machine, requested: &Requested) -> Result<Vec<u8>> {
     let blob =
         AkBlob { public: ak_public.to_vec(), private: ak_private.to_vec(), parent_public: parent_public.to_vec() };
     let (object, secret) = (&requested.credential.credential_blob, &requested.credential.encrypted_secret);
-    Ok(machine.tpm()?.activate_credential(&blob, object, secret)?)
+    Ok(machine.tpm()?.activate_credential(&blob, EkTemplate::L1, object, secret)?)
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
