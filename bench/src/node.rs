@@ -82,6 +82,7 @@ impl Machine {
             ima: Some(ima),
             agent_version: "0.1.0".into(),
             report_digest: Hash::ZERO,
+            userspace_log: None,
         })
     }
 

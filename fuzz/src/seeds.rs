@@ -241,6 +241,7 @@ fn evidence() -> Vec<Vec<u8>> {
         ima: Some(ImaSegment { format: ImaFormat::Binary, from_count: 0, bytes: list.into() }),
         agent_version: "0.1.0".into(),
         report_digest: Hash::ZERO,
+        userspace_log: None,
     };
     let lost = KeyLost { v: 1, seq: 7, challenge: Hash([1; 32]), tpm_rc: 0x1DF };
     vec![evidence.to_cbor(), lost.to_cbor()]

@@ -45,6 +45,10 @@ pub struct Evidence {
     /// SHA-256 of the paired report; zero when no report is due.
     #[n(10)]
     pub report_digest: Hash,
+    /// systemd's log of what it measured in userspace (`tpm2-measure.log`), whole and as it was read after the quote;
+    /// at most [`crate::MAX_USERSPACE_LOG_BYTES`]. Owed only by who sends it: where it stands, the PCRs must follow it.
+    #[n(11)]
+    pub userspace_log: Option<Bytes>,
 }
 
 /// A piece of the IMA list.

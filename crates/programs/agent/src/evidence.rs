@@ -54,6 +54,7 @@ pub fn build_evidence<T: Transport>(
         ima: logs.ima,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         report_digest: Hash::ZERO,
+        userspace_log: None,
     })
 }
 

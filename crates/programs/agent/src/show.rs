@@ -59,6 +59,8 @@ impl Display for LastSent {
             }
             None => writeln!(f, "IMA list: not sent")?,
         }
+        let userspace = evidence.userspace_log.as_ref().map(|bytes| bytes.as_slice());
+        optional(f, "userspace log (tpm2-measure.log)", userspace)?;
         writeln!(f, "agent version: {}", evidence.agent_version)?;
         writeln!(f, "report (SHA-256): {}", evidence.report_digest)
     }

@@ -200,6 +200,7 @@ impl Machine {
             }),
             agent_version: "0.1.0".into(),
             report_digest: Hash::ZERO,
+            userspace_log: None,
         };
         if first {
             let clock = ClockInfo { clock: self.clock.clock + 3, ..self.clock };

@@ -115,7 +115,7 @@ fn a_longer_length_form_is_refused() {
 fn a_missing_field_is_refused() {
     visit(|name, fields, read| {
         for at in 0..fields.len() {
-            let optional = (name == "evidence" && (5..=8).contains(&at))
+            let optional = (name == "evidence" && ((5..=8).contains(&at) || at == 11))
                 || (name == "refusal" && at == 4)
                 || (name == "enrolment request" && at == 8);
             let mut fewer = fields.clone();

@@ -103,6 +103,7 @@ pub(crate) fn evidence() -> (Evidence, Fields) {
         ima: Some(ImaSegment { format: ImaFormat::Ascii, from_count: 780, bytes: vec![10].into() }),
         agent_version: "0.1.0".into(),
         report_digest: Hash::ZERO,
+        userspace_log: Some(vec![0x1E, 0x7B].into()),
     };
     let fields = vec![
         (0, uint(1)),
@@ -116,6 +117,7 @@ pub(crate) fn evidence() -> (Evidence, Fields) {
         (8, map(&[(0, uint(1)), (1, uint(780)), (2, bytes(&[10]))])),
         (9, text("0.1.0")),
         (10, h(0)),
+        (11, bytes(&[0x1E, 0x7B])),
     ];
     (message, fields)
 }

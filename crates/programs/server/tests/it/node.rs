@@ -215,6 +215,7 @@ impl Node {
             }),
             agent_version: "test".into(),
             report_digest: Hash::ZERO,
+            userspace_log: None,
         }
     }
 
