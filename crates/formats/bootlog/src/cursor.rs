@@ -50,6 +50,11 @@ impl<'a> Cursor<'a> {
         self.array(field).map(u32::from_le_bytes)
     }
 
+    /// Big-endian, as the canonical event log has it.
+    pub(crate) fn u32_be(&mut self, field: &'static str) -> Result<u32, LogError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
     pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, LogError> {
         self.array(field).map(u64::from_le_bytes)
     }

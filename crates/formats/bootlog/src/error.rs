@@ -73,6 +73,13 @@ pub enum LogError {
         /// Bytes too many.
         got: usize,
     },
+    /// A field with a value that it cannot have.
+    Value {
+        /// Byte of the field.
+        offset: usize,
+        /// The field.
+        field: &'static str,
+    },
 }
 
 impl LogError {
@@ -86,7 +93,8 @@ impl LogError {
             | Self::Duplicate { offset, .. }
             | Self::Pcr { offset, .. }
             | Self::TooMany { offset, .. }
-            | Self::Trailing { offset, .. } => offset,
+            | Self::Trailing { offset, .. }
+            | Self::Value { offset, .. } => offset,
         }
     }
 }
@@ -120,6 +128,7 @@ impl fmt::Display for LogError {
             Self::Trailing { offset, field, got } => {
                 write!(f, "boot log byte {offset}: {got} bytes after the end of {field}")
             }
+            Self::Value { offset, field } => write!(f, "boot log byte {offset}: impossible {field}"),
         }
     }
 }

@@ -20,16 +20,34 @@
 
 extern crate alloc;
 
+mod assume;
+mod cc;
+pub mod cel;
+mod check;
+pub mod content;
 mod cursor;
 mod describe;
 mod device_path;
 mod error;
 mod event_type;
+mod final_events;
+mod grammar;
+mod guid;
 mod log;
 mod replay;
+pub mod sipa;
+pub mod state;
 mod text;
 
+pub use assume::{AssumedReplay, Assumption, ExitActions};
+pub use cc::{CC_REGISTERS, CcLog, CcRegisters, CcelTable, register_name};
+pub use check::DataCheck;
+pub use content::{Content, NoAction};
 pub use error::LogError;
 pub use event_type::EventType;
+pub use final_events::{FinalEvents, MergedLog};
+pub use grammar::{GrammarFault, GrammarRule, Weight};
+pub use guid::Guid;
 pub use log::{BootLog, Digests, Event, Format, MAX_BANKS, MAX_EVENTS, NO_PCR, PCR_COUNT, Padding};
 pub use replay::{PcrBank, ReplayError};
+pub use state::{BootState, Fact, SecureBoot};

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use avouch_tpm_wire::{Digest, HashAlg, Hasher};
 
 use crate::cursor::Cursor;
+use crate::grammar::{self, GrammarFault, Registers};
+use crate::state::{self, BootState};
 use crate::{EventType, LogError, PcrBank, ReplayError, replay};
 
 /// Most events taken from one log. Real logs hold 20 to 300; boot loaders that measure every command stay below
@@ -24,6 +26,8 @@ pub struct BootLog<'a> {
     banks: Vec<HashAlg>,
     events: Vec<Event<'a>>,
     padding: Option<Padding>,
+    /// `(TPM_ALG_ID, size)` pairs of the header; empty in the SHA-1 form.
+    sizes: &'a [u8],
 }
 
 /// The two forms of the PFP.
@@ -83,12 +87,12 @@ impl<'a> BootLog<'a> {
         let first = sha1_event(&mut cursor, 0)?;
         let Some(header) = spec_id_event03(&first) else {
             let (events, padding) = rest(cursor, first, sha1_event)?;
-            return Ok(Self { format: Format::Sha1, banks: alloc::vec![HashAlg::Sha1], events, padding });
+            return Ok(Self { format: Format::Sha1, banks: alloc::vec![HashAlg::Sha1], events, padding, sizes: &[] });
         };
         let sizes = algorithm_sizes(header, &cursor, first.data.len())?;
         let banks = pairs(sizes).filter_map(|(id, _)| HashAlg::from_id(id)).collect();
         let (events, padding) = rest(cursor, first, |cursor, index| agile_event(cursor, index, sizes))?;
-        Ok(Self { format: Format::CryptoAgile, banks, events, padding })
+        Ok(Self { format: Format::CryptoAgile, banks, events, padding, sizes })
     }
 
     /// The banks that the log has digests for, in the header's order; banks that Avouch does not compute (SM3) are
@@ -112,12 +116,34 @@ impl<'a> BootLog<'a> {
         self.padding
     }
 
+    pub(crate) fn sizes(&self) -> &'a [u8] {
+        self.sizes
+    }
+
+    /// Appends an event that came from elsewhere, with the next index.
+    pub(crate) fn push(&mut self, event: Event<'a>) {
+        let index = self.events.len();
+        self.events.push(Event { index, ..event });
+    }
+
     /// Recomputes the PCRs of one bank.
     ///
     /// # Errors
     /// [`ReplayError::NoBank`] when the log has no digests for the bank.
     pub fn replay(&self, alg: HashAlg, hasher: &impl Hasher) -> Result<PcrBank, ReplayError> {
-        replay::replay(self, alg, hasher)
+        replay::replay_from(self, alg, hasher, None)
+    }
+
+    /// Judges what stands where, see [`crate::GrammarRule`]; one pass, at most three faults for an event. Separators
+    /// are found by their digest in `alg`.
+    pub fn grammar(&self, alg: HashAlg, hasher: &impl Hasher) -> Vec<GrammarFault> {
+        grammar::faults(self, alg, hasher, Registers::Pcr)
+    }
+
+    /// Collects what booted. Each fact says whether the digest in `alg` covers it; one pass that hashes the event data
+    /// once or a few times.
+    pub fn boot_state(&self, alg: HashAlg, hasher: &impl Hasher) -> BootState<'a> {
+        state::read(self, alg, hasher, Registers::Pcr)
     }
 
     /// The locality that the firmware says TPM2_Startup came from (PFP section 10.4.5.3); `None` when it says nothing,
@@ -137,6 +163,12 @@ impl<'a> Event<'a> {
     /// True when the event changed its PCR: every type but EV_NO_ACTION, in every PCR that exists.
     pub fn extends(&self) -> bool {
         self.event_type != EventType::NO_ACTION && self.pcr < PCR_COUNT
+    }
+
+    /// True when both say the same; where they stand does not matter.
+    pub(crate) fn same(&self, other: &Event<'_>) -> bool {
+        let one = (self.pcr, self.event_type, self.digests.bytes, self.data);
+        one == (other.pcr, other.event_type, other.digests.bytes, other.data)
     }
 
     pub(crate) fn startup_locality(&self) -> Option<u8> {
@@ -181,7 +213,7 @@ fn sha1_event<'a>(cursor: &mut Cursor<'a>, index: usize) -> Result<Event<'a>, Lo
 }
 
 /// `TCG_PCR_EVENT2`.
-fn agile_event<'a>(cursor: &mut Cursor<'a>, index: usize, sizes: &'a [u8]) -> Result<Event<'a>, LogError> {
+pub(crate) fn agile_event<'a>(cursor: &mut Cursor<'a>, index: usize, sizes: &'a [u8]) -> Result<Event<'a>, LogError> {
     let offset = cursor.offset();
     let pcr = pcr_index(cursor)?;
     let event_type = EventType(cursor.u32("event type")?);
@@ -307,7 +339,7 @@ fn rest<'a>(
     Ok((events, None))
 }
 
-fn padding(rest: &[u8]) -> Option<Padding> {
+pub(crate) fn padding(rest: &[u8]) -> Option<Padding> {
     let byte = *rest.first()?;
     let uniform = matches!(byte, 0x00 | 0xFF) && rest.iter().all(|other| *other == byte);
     uniform.then_some(Padding { byte, len: rest.len() })

@@ -4,7 +4,7 @@ use core::fmt;
 
 use avouch_tpm_wire::{Digest, HashAlg, Hasher, extend};
 
-use crate::{BootLog, Event, PCR_COUNT};
+use crate::{BootLog, PCR_COUNT};
 
 const PCRS: usize = 24;
 
@@ -50,36 +50,49 @@ impl PcrBank {
     pub fn values(&self) -> &[Option<Digest>; 24] {
         &self.values
     }
+
+    /// Sets the start of PCR 0; a second locality, or one behind an extend, leaves it unknown.
+    pub(crate) fn start_at(&mut self, locality: u8, again: bool) {
+        let start = if again || self.is_extended(0) { None } else { locality_start(self.alg, locality) };
+        self.values[0] = start;
+    }
+
+    /// Extends a PCR; without a digest its value is unknown from here on.
+    pub(crate) fn extend(&mut self, pcr: u32, digest: Option<Digest>, hasher: &impl Hasher) {
+        let Ok(pcr) = usize::try_from(pcr) else { return };
+        let (Some(value), Some(extended)) = (self.values.get_mut(pcr), self.extended.get_mut(pcr)) else { return };
+        *extended = true;
+        *value = value.zip(digest).map(|(value, digest)| extend(hasher, &value, &digest));
+    }
 }
 
-pub(crate) fn replay(log: &BootLog<'_>, alg: HashAlg, hasher: &impl Hasher) -> Result<PcrBank, ReplayError> {
+/// `pcr0` is a locality that the log does not state; a stated one goes before it.
+pub(crate) fn replay_from(
+    log: &BootLog<'_>,
+    alg: HashAlg,
+    hasher: &impl Hasher,
+    pcr0: Option<u8>,
+) -> Result<PcrBank, ReplayError> {
     if !log.banks().contains(&alg) {
         return Err(ReplayError::NoBank { wanted: alg });
     }
     let mut bank = start(alg);
+    if let Some(locality) = pcr0 {
+        bank.values[0] = locality_start(alg, locality);
+    }
     let mut locality_seen = false;
     for event in log.events() {
         if let Some(locality) = event.startup_locality() {
-            let start = if locality_seen || bank.is_extended(0) { None } else { locality_start(alg, locality) };
-            locality_seen = true;
-            bank.values[0] = start;
+            bank.start_at(locality, core::mem::replace(&mut locality_seen, true));
         } else if event.extends() {
-            extend_bank(&mut bank, event, hasher);
+            bank.extend(event.pcr, event.digest(alg), hasher);
         }
     }
     Ok(bank)
 }
 
-fn extend_bank(bank: &mut PcrBank, event: &Event<'_>, hasher: &impl Hasher) {
-    let alg = bank.alg;
-    let Ok(pcr) = usize::try_from(event.pcr) else { return };
-    let (Some(value), Some(extended)) = (bank.values.get_mut(pcr), bank.extended.get_mut(pcr)) else { return };
-    *extended = true;
-    *value = value.zip(event.digest(alg)).map(|(value, digest)| extend(hasher, &value, &digest));
-}
-
 /// PC Client Platform TPM Profile, table "PCR initial and reset values": 17–22 are ones until a dynamic launch.
-fn start(alg: HashAlg) -> PcrBank {
+pub(crate) fn start(alg: HashAlg) -> PcrBank {
     let mut values = [Some(Digest::zero(alg)); PCRS];
     for (pcr, value) in (0..PCR_COUNT).zip(&mut values) {
         if (17..=22).contains(&pcr) {

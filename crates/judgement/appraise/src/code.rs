@@ -20,6 +20,8 @@ pub enum ClaimName {
     ImaPolicy,
     /// Everything that the kernel measured is known.
     Ima,
+    /// The policy's own rule, where it has one, holds.
+    Rules,
 }
 
 /// What a finding does to the verdict. The worst one wins.
@@ -196,6 +198,111 @@ codes! {
         "The events of a selected PCR must be those of one confirmed boot, in order.",
         "Known components were measured in another order or number.",
         "If the change is intended, confirm a boot on a reference machine and apply the new policy.";
+    /// An event whose digest the policy denies, whoever confirmed it.
+    BootEventDenied = "BOOT_EVENT_DENIED": Boot Fail Critical,
+        "No event may have a digest, or match a rule, that the policy calls bad.",
+        "Something with a known fault was part of the boot.",
+        "Update what the finding names, then confirm a boot of the new image.";
+    /// A selected boot PCR without exactly one separator in the quoted bank.
+    BootSeparator = "BOOT_SEPARATOR": Boot Fail Critical,
+        "Firmware ends the pre-boot phase with one separator in each of the PCRs 0-7 and in every active bank (PFP section 3.3.2.2).",
+        "The firmware did not extend the quoted bank, so anyone could have filled it with the values of a good boot.",
+        "Quote a bank that the firmware extends, or update the firmware; compare all banks with tpm2_pcrread.";
+    /// An event that has no place where it stands.
+    BootGrammar = "BOOT_GRAMMAR": Boot Fail Critical,
+        "The events of PCRs 0-7 come in the classes and the order that the PC Client profile gives them.",
+        "Events were added or renamed after the fact, or the firmware does not follow the profile.",
+        "Compare with a machine of the same model; report the firmware version with the event's number.";
+    /// Firmware measured an error in place of a separator.
+    BootError = "BOOT_ERROR": Boot Fail High,
+        "A separator of an error says that the firmware could not measure something (PFP section 2.3.4).",
+        "A part of the boot is not measured.",
+        "Look at the firmware's own log; reset and boot again.";
+    /// An image that the measured dbx revokes was loaded all the same.
+    BootImageRevoked = "BOOT_IMAGE_REVOKED": Boot Fail Critical,
+        "An image whose digest is in the forbidden signature database (dbx) must not be loaded.",
+        "The firmware does not enforce its own revocation list, or Secure Boot was off.",
+        "Remove the image and update the loader; then look for what else it started.";
+    /// Secure Boot is required and was off.
+    SecureBootOff = "SECURE_BOOT_OFF": Boot Fail Critical,
+        "The policy requires Secure Boot.",
+        "The firmware started whatever it found, signed or not.",
+        "Switch Secure Boot on in the firmware's settings and reboot.";
+    /// Secure Boot is required and nothing proves that it was on.
+    SecureBootUnproven = "SECURE_BOOT_UNPROVEN": Boot Fail Critical,
+        "The policy requires Secure Boot, which the variable SecureBoot in PCR 7 proves.",
+        "The event is missing, not in a quoted PCR, or its digest is not that of its data.",
+        "Quote PCR 7; when the event is missing, update the firmware.";
+    /// A word of the kernel's command line that the policy denies.
+    CommandLineDenied = "COMMAND_LINE_DENIED": Boot Fail Critical,
+        "The kernel's command line must not hold a word that the policy denies.",
+        "The kernel was told to protect or to measure less than it should.",
+        "Find out who edited the command line; boot the approved one.";
+    /// A word that the kernel's command line must hold is not there.
+    CommandLineMissing = "COMMAND_LINE_MISSING": Boot Fail Critical,
+        "The kernel's command line must hold every word that the policy requires.",
+        "A protection that the policy counts on was not asked for.",
+        "Add the word to the boot loader's configuration, or to the UKI, and reboot.";
+    /// The policy judges the command line, and none is proven.
+    CommandLineUnproven = "COMMAND_LINE_UNPROVEN": Boot Unverifiable High,
+        "The policy judges the words of the command line, so an event whose digest covers them is needed.",
+        "The kernel may have been told anything that its confirmed digests allow.",
+        "Quote PCRs 8, 9 and 12, and boot with GRUB, systemd-stub or a kernel whose EFI stub measures its command line.";
+    /// The measured revocation level is lower than the policy wants.
+    SbatTooOld = "SBAT_TOO_OLD": Boot Fail Critical,
+        "The measured SBAT level must revoke every generation that the policy no longer takes.",
+        "The machine would still start a loader with known faults.",
+        "Update shim and the boot loader, and apply the newer SBAT level (mokutil --set-sbat-policy latest).";
+    /// The policy wants an SBAT level, and none is proven.
+    SbatUnproven = "SBAT_UNPROVEN": Boot Unverifiable High,
+        "The SBAT level is proven by the variable SbatLevel that shim measures into PCR 7.",
+        "Nothing shows which generations of the loader are revoked.",
+        "Boot through a shim that measures its SBAT level, or take the section out of the policy.";
+    /// The quoted bank is weaker than the policy allows.
+    BankTooWeak = "BANK_TOO_WEAK": Boot Fail High,
+        "The quoted bank must be at least as strong as the policy's minimum; SHA-1 never is.",
+        "Events can be forged to a digest of a weak hash.",
+        "Enable a stronger bank in the firmware's TPM settings and select it on the server.";
+    /// TPM firmware with known faults.
+    TpmFirmwareDenied = "TPM_FIRMWARE_DENIED": Session Fail Critical,
+        "The TPM's firmware version must not be one that the policy denies.",
+        "The TPM's keys may be weak or known, so nothing that it signs is proof.",
+        "Update the TPM's firmware, then enrol the node again.";
+    /// Two TPMs answer with one key.
+    VtpmFork = "VTPM_FORK": Session Fail Critical,
+        "One TPM has one clock, and at one moment one set of PCRs.",
+        "The TPM's state was copied: two machines answer as this node, and neither can be told from the other.",
+        "Stop both, find the copy, clear the TPM of the machine that stays and enrol it again.";
+    /// The TPM's clock went faster than time.
+    ClockForwarded = "CLOCK_FORWARDED": Session Unverifiable High,
+        "A TPM's clock runs at most 18 % fast, so it cannot gain on the server's time by more (TPM 2.0 Part 1, 36.3).",
+        "Somebody set the TPM's clock forward: what it says about the time since the last quote is worth nothing.",
+        "Find out who can use the owner authorisation of the TPM; reboot to start a new boot session.";
+    /// The PCRs stand at their start values after a resume.
+    PcrsReset = "PCRS_RESET": Session Fail Critical,
+        "A resume keeps the PCRs (TPM 2.0 Part 1, 11.4); at their start values they can be filled anew with any history.",
+        "The TPM was restarted without its saved state, by a faulty firmware or by somebody who wanted to replay a good boot.",
+        "Reboot at once; forbid suspension (systemctl mask sleep.target) until the firmware is updated.";
+    /// The userspace log does not parse.
+    UserspaceLogMalformed = "USERSPACE_LOG_MALFORMED": Logs Unverifiable High,
+        "A userspace log that is sent is taken whole or not at all.",
+        "What systemd measured cannot be told.",
+        "Look at /run/log/systemd/tpm2-measure.log on the node; report the offset.";
+    /// The kernel's version was measured a second time, with another value.
+    KernelReplaced = "KERNEL_REPLACED": Ima Fail Critical,
+        "A boot session has one kernel.",
+        "Another kernel took over by kexec, without a TPM reset and without a boot that could be judged.",
+        "Reboot through the firmware; forbid kexec (kernel.kexec_load_disabled=1) where it is not needed.";
+    /// The policy has a rule of its own, and it did not run.
+    RulesNotRun = "RULES_NOT_RUN": Rules Unverifiable High,
+        "A policy's own rule must run before anything is a pass.",
+        "The rule might have found something.",
+        "Look at the server's journal; a rule that costs too much or has an error must be rewritten.";
+    /// A finding of the policy's own rule.
+    Rule = "RULE": Rules None Note,
+        "The policy's own rule.",
+        "The rule's author says what it means; see the evidence.",
+        "See the rule.";
     /// No approved IMA policy was measured.
     ImaPolicyMissing = "IMA_POLICY_MISSING": ImaPolicy Unverifiable High,
         "An approved IMA policy must be measured before the first run-time entry.",
@@ -297,7 +404,7 @@ impl FindingCode {
 }
 
 impl ClaimName {
-    /// Every claim, in order.
+    /// Every claim that is judged under every policy, in order.
     pub const ALL: [ClaimName; 6] = [Self::Quote, Self::Session, Self::Logs, Self::Boot, Self::ImaPolicy, Self::Ima];
 
     /// The word used in JSON and in the tree.
@@ -309,6 +416,7 @@ impl ClaimName {
             Self::Boot => "boot",
             Self::ImaPolicy => "ima-policy",
             Self::Ima => "ima",
+            Self::Rules => "rules",
         }
     }
 
@@ -321,6 +429,7 @@ impl ClaimName {
             Self::Boot => "The machine booted what the policy confirms.",
             Self::ImaPolicy => "The kernel measures by an approved policy since before the first run-time program.",
             Self::Ima => "Everything that the kernel measured is known to the policy.",
+            Self::Rules => "The policy's own rule holds.",
         }
     }
 }

@@ -54,6 +54,9 @@ pub struct Place {
     /// Digest in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Code of the policy's own rule, for [`FindingCode::Rule`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 // === impl Finding ===
@@ -87,6 +90,11 @@ impl Finding {
         Self { fix, ..self }
     }
 
+    /// The machine code; for a finding of the policy's own rule, the rule's.
+    pub fn name(&self) -> &str {
+        self.place.rule.as_deref().unwrap_or(self.code.as_str())
+    }
+
     /// The same finding with its place.
     pub(crate) fn at(self, place: Place) -> Self {
         Self { place, ..self }
@@ -102,7 +110,8 @@ impl Place {
     }
 
     pub(crate) fn entry(index: u64, pcr: u32, path: &[u8], digest: &[u8]) -> Self {
-        Self { index: Some(index), pcr: Some(pcr), path: Some(printable(path)), digest: Some(crate::text::hex(digest)) }
+        let digest = Some(crate::text::hex(digest));
+        Self { index: Some(index), pcr: Some(pcr), path: Some(printable(path)), digest, rule: None }
     }
 }
 
@@ -184,7 +193,8 @@ impl Findings {
             ClaimName::Logs => logs,
             ClaimName::Boot => boot,
             ClaimName::ImaPolicy => ima_policy,
-            ClaimName::Ima => ima,
+            // Rules are judged after the findings are gathered ([`crate::Verdict::with_rules`]).
+            ClaimName::Ima | ClaimName::Rules => ima,
         }
     }
 

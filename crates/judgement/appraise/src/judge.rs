@@ -2,8 +2,10 @@
 
 mod boot;
 mod coverage;
+mod firmware;
 mod ima;
 
+pub(crate) use self::boot::BootJudged;
 use avouch_protocol::{Challenge, Hash, KeyLost};
 
 use crate::code::{ClaimName, FindingCode};
@@ -12,7 +14,8 @@ use crate::identity::Identity;
 use crate::policy::Policy;
 use crate::quote::AuthenticQuote;
 use crate::replay::{ReplayedLogs, Unproven};
-use crate::session::{ImaProof, Proven, Session};
+use crate::session::{BootProof, ImaProof, Proven, Session};
+use crate::track::{Moment, Pace, Track};
 use crate::verdict::{SessionFacts, Verdict};
 
 /// What the caller knows beside the evidence.
@@ -84,7 +87,8 @@ impl Appraisal {
 fn judge_unproven(unproven: &Unproven, previous: Option<&Session>, context: &Context<'_>) -> Appraisal {
     let quote = &unproven.quote;
     let mut findings = Findings::default();
-    note_session(quote, previous, &mut findings);
+    let (track, fork) = note_session(quote, previous, context, &mut findings);
+    note_fork(fork, &mut findings);
     findings.push(unproven.code, || Finding::new(unproven.code, unproven.detail.clone()));
     let mut verdict = Verdict::empty(&quote.challenge, context);
     verdict.session = Some(session_facts(quote, 0));
@@ -95,7 +99,7 @@ fn judge_unproven(unproven: &Unproven, previous: Option<&Session>, context: &Con
         _ => &[ClaimName::Quote, ClaimName::Session],
     };
     verdict.conclude(&findings, judged);
-    let session = Session { clock: quote.clock, firmware: quote.firmware, proven: None };
+    let session = Session { clock: quote.clock, firmware: quote.firmware, proven: None, track };
     Appraisal { verdict, session: Some(session) }
 }
 
@@ -110,36 +114,48 @@ fn judge_logs(
         lasting: logs.before.map(|proven| proven.findings.clone()).unwrap_or_default(),
         momentary: Findings::default(),
     };
-    note_session(quote, previous, &mut judgement.momentary);
+    let (track, fork) = note_session(quote, previous, context, &mut judgement.momentary);
+    // The copy does not go away by keeping quiet.
+    note_fork(fork, &mut judgement.lasting);
     let mut verdict = Verdict::empty(&quote.challenge, context);
     verdict.session = Some(session_facts(quote, logs.ima.proof.count));
     let mut judged = vec![ClaimName::Quote, ClaimName::Session, ClaimName::Logs];
     let policy = applicable(policy, &quote.challenge, &mut judgement.momentary);
     let mut proof = logs.ima.proof.clone();
+    let mut boot = logs.boot.proof.clone();
     if let Policies::Judge(policy) = policy {
-        if boot::judge(logs, policy, context, &mut judgement) {
+        if boot::judge(logs, policy, context, &mut boot.judged, &mut judgement) {
             judged.push(ClaimName::Boot);
         }
         ima::judge(logs, policy, &mut proof.judged, &mut judgement);
         judged.extend([ClaimName::ImaPolicy, ClaimName::Ima]);
     }
-    verdict.coverage = coverage::of(logs, &policy, &proof.judged, judged.contains(&ClaimName::Boot));
+    verdict.coverage =
+        coverage::of(logs, &policy, &proof.judged, judged.contains(&ClaimName::Boot).then_some(&boot.judged));
+    if let Policies::Judge(policy) = policy {
+        firmware::judge(quote.firmware, policy, context, &mut verdict.coverage, &mut judgement);
+    }
     let mut all = judgement.lasting.clone();
     all.append(&judgement.momentary);
     verdict.conclude(&all, &judged);
+    if let Policies::Judge(policy) = policy
+        && policy.rego().is_some()
+    {
+        verdict.await_rules("the policy's own rule did not run yet");
+    }
     // What was not judged does not count as proven: the next challenge asks for it again.
     let judged = !matches!(policy, Policies::Changed);
-    let proven = judged.then(|| proven(logs, proof, &judgement.lasting));
-    let session = Session { clock: quote.clock, firmware: quote.firmware, proven };
+    let proven = judged.then(|| proven(logs, boot, proof, &judgement.lasting));
+    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track };
     Appraisal { verdict, session: Some(session) }
 }
 
-fn proven(logs: &ReplayedLogs<'_>, ima: ImaProof, lasting: &Findings) -> Proven {
+fn proven(logs: &ReplayedLogs<'_>, boot: BootProof, ima: ImaProof, lasting: &Findings) -> Proven {
     Proven {
         policy_ref: logs.quote.challenge.policy_ref,
         bank: logs.quote.selection.bank,
         mask: logs.quote.selection.mask,
-        boot: logs.boot.proof.clone(),
+        boot,
         ima,
         findings: lasting.carried(Session::MAX_FINDINGS),
     }
@@ -184,7 +200,37 @@ fn applicable<'a>(policy: Option<&'a Policy>, challenge: &Challenge, findings: &
     policies
 }
 
-fn note_session(quote: &AuthenticQuote, previous: Option<&Session>, findings: &mut Findings) {
+/// Says what the counters tell, takes the quote up in the track of its boot session, and tells why there must be
+/// two TPMs, if there must.
+fn note_session(
+    quote: &AuthenticQuote,
+    previous: Option<&Session>,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> (Track, Option<String>) {
+    note_counters(quote, previous, findings);
+    let clock = &quote.clock;
+    let continued = previous.filter(|session| session.clock.reset_count == clock.reset_count);
+    let track = continued.map(|session| session.track.clone()).unwrap_or_default();
+    let moment = Moment::of(&quote.challenge, clock, context);
+    let pace = track.pace(&moment, clock.safe);
+    let fork = match &pace {
+        Pace::Forked(told) => Some(told.clone()),
+        Pace::Honest | Pace::Forwarded(_) => quote.fork.clone(),
+    };
+    if let Pace::Forwarded(told) = &pace {
+        findings.push(FindingCode::ClockForwarded, || Finding::new(FindingCode::ClockForwarded, told.clone()));
+    }
+    (track.go_on(moment, &pace, quote.selection, &quote.pcr_digest), fork)
+}
+
+fn note_fork(fork: Option<String>, findings: &mut Findings) {
+    if let Some(told) = fork {
+        findings.push(FindingCode::VtpmFork, || Finding::new(FindingCode::VtpmFork, told));
+    }
+}
+
+fn note_counters(quote: &AuthenticQuote, previous: Option<&Session>, findings: &mut Findings) {
     let now = &quote.clock;
     let mut note = |code, evidence: String| findings.push(code, || Finding::new(code, evidence));
     match previous.map(|session| session.clock) {

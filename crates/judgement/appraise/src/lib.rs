@@ -20,6 +20,7 @@
 )]
 
 mod attested;
+mod booted;
 mod cause;
 mod clock;
 mod code;
@@ -32,10 +33,13 @@ mod policy;
 mod quote;
 mod rejection;
 mod replay;
+mod rule;
 mod session;
 mod text;
+mod track;
 mod verdict;
 
+pub use booted::{Booted, BootedFact, BootedPart};
 pub use cause::{Cause, CauseKind};
 pub use code::{ClaimName, CodeFacts, Effect, FindingCode, Severity};
 pub use enrolment::{CheckedEk, EnrolledKeys, NodeKeys, check_ek};
@@ -50,6 +54,7 @@ pub use policy::{
 pub use quote::{AuthenticQuote, Expected};
 pub use rejection::{RejectCode, Rejection};
 pub use replay::{MAX_SEGMENT_ENTRIES, ReplayedLogs, Unproven};
+pub use rule::{RULE_CODE_PREFIX, RuleFinding, RuleFindingError};
 pub use session::{Session, SessionError};
 pub use text::printable;
 pub use verdict::{Claim, ClaimResult, Coverage, CoverageItem, Node, SEMANTICS, SessionFacts, Verdict};

@@ -1,21 +1,24 @@
 //! Reference values: the JSON file that people review, and the tables that entries are looked up in.
 
 mod allow;
+mod boot;
 mod draft;
 mod file;
 mod reference;
 
 use core::fmt;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use avouch_protocol::Hash;
+use avouch_tpm_wire::HashAlg;
 
 pub use draft::{Confirmation, DraftError, PolicyDraft};
 pub use reference::{EarlyFile, NamedBuffer, ReferenceBoot, ReferenceError};
 
+pub(crate) use boot::{BootTables, ConfirmedBoot, DeniedFirmware, Expected, Pending, Rule};
 use file::PolicyFile;
 
-use crate::text::{unhex, unhex32};
+use crate::text::unhex32;
 
 /// The path from which systemd loads the IMA policy.
 pub const IMA_POLICY_PATH: &str = "/etc/ima/ima-policy";
@@ -31,27 +34,16 @@ pub struct Policy {
     reference: Hash,
     name: String,
     created: String,
-    pub(crate) boots: Vec<ConfirmedBoot>,
+    /// Weakest bank that may be quoted.
+    pub(crate) weakest_bank: HashAlg,
+    pub(crate) boot: BootTables,
+    pub(crate) denied_firmware: Vec<DeniedFirmware>,
+    rego: Option<String>,
     pub(crate) ima_policies: Vec<ImaPolicy>,
     pub(crate) early: HashMap<[u8; 32], Vec<String>>,
     files: HashMap<[u8; 32], Vec<String>>,
     buffers: HashMap<[u8; 32], Vec<String>>,
     tolerated: Vec<String>,
-}
-
-/// A boot that somebody confirmed.
-#[derive(Debug)]
-pub(crate) struct ConfirmedBoot {
-    /// SHA-256 of the Name of the endorsement key that it was recorded with.
-    pub(crate) ek: Hash,
-    pub(crate) pcrs: BTreeMap<u32, PcrReference>,
-}
-
-/// The events of one PCR.
-#[derive(Debug)]
-pub(crate) struct PcrReference {
-    pub(crate) sequence: Vec<Vec<u8>>,
-    pub(crate) known: HashSet<Vec<u8>>,
 }
 
 /// An approved IMA policy.
@@ -101,7 +93,33 @@ pub enum PolicyError {
     },
     /// A PCR number that is not 0 to 23.
     Pcr {
+        /// Where in the file.
+        section: &'static str,
         /// The text that stands there.
+        got: String,
+    },
+    /// A bank that is not `sha256`, `sha384` or `sha512`.
+    Bank {
+        /// Where in the file.
+        section: &'static str,
+        /// The text that stands there.
+        got: String,
+    },
+    /// An event type that the PC Client profile does not define.
+    EventType {
+        /// The text that stands there.
+        got: String,
+    },
+    /// Something that must be said is empty: who owns a rule, why, or what it asks for.
+    Missing {
+        /// Where in the file.
+        section: &'static str,
+    },
+    /// A word with white space or quotes in it, or a text that is too long.
+    Word {
+        /// Where in the file.
+        section: &'static str,
+        /// Its beginning.
         got: String,
     },
     /// The text of an IMA policy does not parse.
@@ -128,7 +146,18 @@ impl Policy {
         file.check_paths()?;
         Ok(Self {
             reference: Hash(avouch_crypto::sha256(&[bytes])),
-            boots: file.boot.confirmed.iter().map(ConfirmedBoot::from_file).collect::<Result<_, _>>()?,
+            weakest_bank: match &file.minimum.bank {
+                Some(name) => boot::bank("minimum.bank", name)?,
+                None => HashAlg::Sha256,
+            },
+            boot: BootTables::from_file(&file.boot)?,
+            denied_firmware: file
+                .tpm
+                .denied_firmware
+                .iter()
+                .map(DeniedFirmware::from_file)
+                .collect::<Result<_, _>>()?,
+            rego: file.rego.filter(|source| !source.trim().is_empty()),
             ima_policies: file.ima.policies.iter().map(ImaPolicy::from_file).collect::<Result<_, _>>()?,
             early: by_digest(file.ima.early.into_iter().map(|entry| (entry.sha256, entry.path)), "ima.early")?,
             files: files(file.ima.files)?,
@@ -161,7 +190,13 @@ impl Policy {
 
     /// How many boots are confirmed.
     pub fn boot_count(&self) -> usize {
-        self.boots.len()
+        self.boot.confirmed.len()
+    }
+
+    /// Source of the policy's own rule, a Rego module. A verdict under such a policy is unverifiable until it went
+    /// through [`crate::Verdict::with_rules`].
+    pub fn rego(&self) -> Option<&str> {
+        self.rego.as_deref()
     }
 
     pub(crate) fn knows_file(&self, sha256: &[u8]) -> bool {
@@ -231,38 +266,6 @@ fn files(section: BTreeMap<String, Vec<String>>) -> Result<HashMap<[u8; 32], Vec
         .collect()
 }
 
-// === impl ConfirmedBoot ===
-
-impl ConfirmedBoot {
-    fn from_file(boot: &file::Boot) -> Result<Self, PolicyError> {
-        let bad = |section, got: &str| PolicyError::Digest { section, got: got.into() };
-        let ek = Hash::from_hex(&boot.ek).ok_or_else(|| bad("boot.confirmed.ek", &boot.ek))?;
-        let mut pcrs = BTreeMap::new();
-        for (number, digests) in &boot.pcrs {
-            let pcr = number
-                .parse::<u32>()
-                .ok()
-                .filter(|pcr| *pcr < 24 && pcr.to_string() == *number)
-                .ok_or_else(|| PolicyError::Pcr { got: number.clone() })?;
-            let sequence = digests
-                .iter()
-                .map(|text| {
-                    let digest = unhex(text).filter(|digest| [32, 48, 64].contains(&digest.len()));
-                    digest.ok_or_else(|| bad("boot.confirmed.pcrs", text))
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let known = sequence.iter().cloned().collect();
-            pcrs.insert(pcr, PcrReference { sequence, known });
-        }
-        Ok(Self { ek, pcrs })
-    }
-
-    /// True when it says nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pcrs.values().all(|pcr| pcr.sequence.is_empty())
-    }
-}
-
 // === impl ImaPolicy ===
 
 impl ImaPolicy {
@@ -275,6 +278,11 @@ impl ImaPolicy {
             coverage: parsed.coverage(),
         })
     }
+}
+
+/// A PCR number in its one spelling.
+fn pcr_number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|pcr: &u32| *pcr < 24 && pcr.to_string() == text)
 }
 
 /// An absolute path whose components are all names; `/` alone is one.
@@ -298,7 +306,25 @@ impl fmt::Display for PolicyError {
                 f,
                 "{section} holds the path {got:?}; a path must be absolute, without empty, \".\" or \"..\" components"
             ),
-            Self::Pcr { got } => write!(f, "boot.confirmed.pcrs holds {got:?} where a PCR number 0 to 23 was wanted"),
+            Self::Pcr { section, got } => {
+                write!(f, "{section} holds {got:?} where a PCR number 0 to 23 was wanted")
+            }
+            Self::Bank { section, got } => {
+                write!(f, "{section} holds {got:?} where sha256, sha384 or sha512 was wanted")
+            }
+            Self::EventType { got } => write!(
+                f,
+                "boot.rules holds the event type {got:?}, which the PC Client profile does not define; write it as the profile does, e.g. EV_EFI_GPT_EVENT"
+            ),
+            Self::Missing { section } => {
+                write!(f, "{section} is empty; a rule needs an owner, a reason and something to look for")
+            }
+            Self::Word { section, got } => {
+                write!(
+                    f,
+                    "{section} holds {got:?}; a word has no white space or quotes and is not longer than 1024 bytes"
+                )
+            }
             Self::ImaPolicy { path, reason } => write!(f, "the IMA policy for {path} is not understood: {reason}"),
         }
     }

@@ -36,6 +36,8 @@ pub struct AuthenticQuote {
     pub(crate) clock: ClockInfo,
     pub(crate) firmware: u64,
     pub(crate) time: TimeProof,
+    /// Why another TPM must have made the last quote or this one.
+    pub(crate) fork: Option<String>,
 }
 
 /// What is known of TPM2_GetTime.
@@ -73,12 +75,10 @@ impl AuthenticQuote {
         }
         let pcr_digest = digest(quote.hash, pcr_digest)?;
         let clock = quote.attest.clock;
-        if let Some(last) = expected.last {
-            clock::advance(&last.clock, &clock)?;
-        }
+        let fork = order(expected.last, &clock, selection, &pcr_digest)?;
         let time = time_proof(evidence, &signer, &binding(Purpose::GetTime), &clock)?;
         let firmware = quote.attest.firmware_version;
-        Ok(Self { challenge: expected.challenge.clone(), selection, pcr_digest, clock, firmware, time })
+        Ok(Self { challenge: expected.challenge.clone(), selection, pcr_digest, clock, firmware, time, fork })
     }
 
     /// The counters that the TPM signed.
@@ -123,6 +123,27 @@ fn wrong_selection(signed: &[avouch_tpm_wire::BankSelection], wanted: PcrSelecti
         wanted.mask
     );
     Rejection::new(RejectCode::PcrSelection, detail)
+}
+
+/// Checks that the quote is later than the last one, or tells why it cannot be by the same TPM: one that has the same
+/// counters and other PCRs is no old quote, since it answers this challenge.
+fn order(
+    last: Option<&Session>,
+    clock: &ClockInfo,
+    selection: PcrSelection,
+    pcr_digest: &Digest,
+) -> Result<Option<String>, Rejection> {
+    let Some(last) = last else { return Ok(None) };
+    let refused = match clock::advance(&last.clock, clock) {
+        Ok(()) => return Ok(None),
+        Err(refused) => refused,
+    };
+    let counters = |clock: &ClockInfo| (clock.reset_count, clock.restart_count, clock.clock);
+    if counters(&last.clock) == counters(clock) && last.track.contradicts(selection, pcr_digest) {
+        let at = clock.clock;
+        return Ok(Some(format!("two quotes at clock {at} ms of one boot session have different PCRs")));
+    }
+    Err(refused)
 }
 
 fn digest(hash: HashAlg, bytes: &[u8]) -> Result<Digest, Rejection> {

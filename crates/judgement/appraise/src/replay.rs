@@ -9,6 +9,7 @@ use avouch_protocol::{Evidence, ImaFormat, ImaSegment, MAX_BOOT_LOG_BYTES, MAX_E
 use avouch_tpm_wire::{Digest, HashAlg, Hasher, PcrSelection};
 
 use crate::code::FindingCode;
+use crate::judge::BootJudged;
 use crate::quote::{AuthenticQuote, TimeProof};
 use crate::session::{BootProof, ImaProof, Proven, Session};
 
@@ -144,7 +145,7 @@ fn boot_logs<'a>(
         return Err((FindingCode::LogBank, detail));
     }
     let events = u64::try_from(log.events().len()).unwrap_or(u64::MAX);
-    Ok(BootLogs { proof: BootProof { values: *bank.values(), events }, sent: Some(log) })
+    Ok(BootLogs { proof: BootProof { values: *bank.values(), events, judged: BootJudged::default() }, sent: Some(log) })
 }
 
 fn ima_log<'a>(

@@ -9,6 +9,8 @@ use minicbor::{Decode, Encode};
 
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings, Place, Tally};
+use crate::judge::BootJudged;
+use crate::track::Track;
 
 const VERSION: u64 = 1;
 
@@ -19,6 +21,8 @@ pub struct Session {
     pub(crate) clock: ClockInfo,
     pub(crate) firmware: u64,
     pub(crate) proven: Option<Proven>,
+    /// The quotes of this boot session on both clocks.
+    pub(crate) track: Track,
 }
 
 /// What was replayed and judged in this boot session, under one policy, one bank and one selection.
@@ -38,6 +42,8 @@ pub(crate) struct BootProof {
     /// By PCR; `None` where the log cannot say.
     pub(crate) values: [Option<Digest>; 24],
     pub(crate) events: u64,
+    /// What the judgement of the boot saw and did not see.
+    pub(crate) judged: BootJudged,
 }
 
 /// The IMA list so far.
@@ -215,6 +221,9 @@ struct Stored {
     firmware: u64,
     #[n(6)]
     proven: Option<StoredProof>,
+    /// Absent in sessions of releases before semantics 2.
+    #[n(7)]
+    track: Option<Track>,
 }
 
 #[derive(Encode, Decode)]
@@ -242,6 +251,9 @@ struct StoredProof {
     findings: Vec<StoredFinding>,
     #[n(10)]
     tallies: [Tally; ClaimName::ALL.len()],
+    /// Absent in sessions of releases before semantics 2.
+    #[n(11)]
+    boot_judged: Option<BootJudged>,
 }
 
 #[derive(Encode, Decode)]
@@ -280,6 +292,7 @@ impl From<&Session> for Stored {
             safe: session.clock.safe,
             firmware: session.firmware,
             proven: session.proven.as_ref().map(StoredProof::from),
+            track: Some(session.track.clone()),
         }
     }
 }
@@ -299,6 +312,7 @@ impl From<&Proven> for StoredProof {
             judged: proven.ima.judged.clone(),
             findings: proven.findings.gravest(Session::MAX_FINDINGS).into_iter().map(StoredFinding::from).collect(),
             tallies: *proven.findings.tallies(),
+            boot_judged: Some(proven.boot.judged.clone()),
         }
     }
 }
@@ -311,14 +325,14 @@ impl StoredValue {
 
 impl From<Finding> for StoredFinding {
     fn from(finding: Finding) -> Self {
-        let Place { index, pcr, path, digest } = finding.place;
+        let Place { index, pcr, path, digest, rule: _ } = finding.place;
         Self { code: finding.code.as_str().into(), evidence: finding.evidence, index, pcr, path, digest }
     }
 }
 
 impl StoredFinding {
     fn into_finding(self) -> Option<Finding> {
-        let place = Place { index: self.index, pcr: self.pcr, path: self.path, digest: self.digest };
+        let place = Place { index: self.index, pcr: self.pcr, path: self.path, digest: self.digest, rule: None };
         Some(Finding::new(FindingCode::from_name(&self.code)?, self.evidence).at(place))
     }
 }
@@ -336,7 +350,7 @@ impl Stored {
             Some(stored) => Some(stored.into_proven()?),
             None => None,
         };
-        Some(Session { clock, firmware: self.firmware, proven })
+        Some(Session { clock, firmware: self.firmware, proven, track: self.track.unwrap_or_default() })
     }
 }
 
@@ -353,7 +367,7 @@ impl StoredProof {
             policy_ref: self.policy_ref,
             bank,
             mask: self.mask,
-            boot: BootProof { values, events: self.boot_events },
+            boot: BootProof { values, events: self.boot_events, judged: self.boot_judged.unwrap_or_default() },
             ima: ImaProof { count: self.ima_count, bytes: self.ima_bytes, value, judged: self.judged },
             findings: Findings::resume(findings, self.tallies),
         })

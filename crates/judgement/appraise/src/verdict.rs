@@ -4,13 +4,14 @@ use avouch_protocol::{Challenge, Hash, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::code::{ClaimName, Effect, FindingCode};
+use crate::booted::Booted;
+use crate::code::{ClaimName, Effect};
 use crate::finding::{Finding, Findings};
 use crate::identity::IdentityFacts;
 use crate::rejection::Rejection;
 
 /// Version of the rules that this release judges by. It changes whenever the same input could give another verdict.
-pub const SEMANTICS: &str = "avouch-appraise/1";
+pub const SEMANTICS: &str = "avouch-appraise/2";
 
 /// The verdict on one node's evidence, or on the lack of it. As JSON it is what the API and the CLI show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,10 @@ pub struct Verdict {
     /// The boot session; absent when the quote is not authentic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionFacts>,
-    /// The claims, in the order of [`ClaimName::ALL`].
+    /// What the machine booted; only where the boot log came with the evidence and explains the quote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booted: Option<Booted>,
+    /// The claims, in the order of [`ClaimName::ALL`], and [`ClaimName::Rules`] when the policy has a rule of its own.
     pub claims: Vec<Claim>,
     /// What was seen, and what was not.
     pub coverage: Coverage,
@@ -164,6 +168,7 @@ impl Verdict {
             tpm: context.tpm.map(Into::into),
             identity: Some(context.identity.facts()),
             session: None,
+            booted: None,
             claims: Vec::new(),
             coverage: Coverage::default(),
         }
@@ -174,21 +179,35 @@ impl Verdict {
     pub(crate) fn conclude(&mut self, findings: &Findings, judged: &[ClaimName]) {
         self.coverage.holes.extend(self.identity.as_ref().and_then(IdentityFacts::hole));
         self.claims = ClaimName::ALL.iter().map(|name| Claim::of(*name, findings, judged.contains(name))).collect();
-        let results = || self.claims.iter().map(|claim| claim.result);
-        self.status = if results().any(|result| result == ClaimResult::Fail) {
+        self.settle();
+    }
+
+    /// Sets status and code from the claims.
+    pub(crate) fn settle(&mut self) {
+        let is = |result| move |claim: &Claim| claim.result == result;
+        let holds = |name: &ClaimName| self.claims.iter().any(|c| c.name == *name && c.result == ClaimResult::Pass);
+        self.status = if self.claims.iter().any(is(ClaimResult::Fail)) {
             Status::Fail
-        } else if results().all(|result| result == ClaimResult::Pass) {
+        } else if self.claims.iter().all(is(ClaimResult::Pass)) && ClaimName::ALL.iter().all(holds) {
             Status::Pass
         } else {
             Status::Unverifiable
         };
-        self.code = self.gravest().map_or_else(String::new, |code| code.as_str().into());
+        let gravest = self.gravest().map(|finding| finding.name().to_string());
+        if !self.claims.is_empty() {
+            self.code = gravest.unwrap_or_default();
+        }
     }
 
-    fn gravest(&self) -> Option<FindingCode> {
+    /// True for evidence of which nothing was believed.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.status == Status::Rejected
+    }
+
+    fn gravest(&self) -> Option<&Finding> {
         let all = || self.claims.iter().flat_map(|claim| &claim.findings).filter(|f| f.effect != Effect::None);
         let worst = all().map(|finding| finding.effect).max()?;
-        all().find(|finding| finding.effect == worst).map(|finding| finding.code)
+        all().find(|finding| finding.effect == worst)
     }
 
     /// Every finding, in the order of the claims.
@@ -259,7 +278,7 @@ fn finding_tree(finding: &Finding) -> Node {
     let mut children: Vec<Node> = lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect();
     children.extend(finding.causes.first().map(|cause| Node::leaf(format!("likely: {}", cause.what))));
     children.extend(finding.fix.iter().map(|fix| Node::leaf(format!("allow: {}", fix.command()))));
-    Node { text: finding.code.as_str().into(), result, children }
+    Node { text: finding.name().into(), result, children }
 }
 
 impl ClaimResult {
@@ -271,6 +290,16 @@ impl ClaimResult {
             Self::Unverifiable => "unverifiable",
             Self::NotJudged => "not judged",
         }
+    }
+}
+
+impl Coverage {
+    pub(crate) fn cover(&mut self, code: &str, what: impl Into<String>) {
+        self.covered.push(CoverageItem::new(code, what));
+    }
+
+    pub(crate) fn hole(&mut self, code: &str, what: impl Into<String>) {
+        self.holes.push(CoverageItem::new(code, what));
     }
 }
 

@@ -100,6 +100,7 @@ pub(crate) fn unjudged(challenge: &Challenge, context: &Context<'_>, code: &str,
         tpm: context.tpm.map(Into::into),
         identity: Some(context.identity.facts()),
         session: None,
+        booted: None,
         claims: Vec::new(),
         coverage: Coverage { covered: Vec::new(), holes: vec![hole] },
     }

@@ -1,45 +1,74 @@
-//! The boot: every selected PCR's events against the boots that somebody confirmed.
+//! The boot: every selected PCR's events against what the policy says is good, bad, or nothing.
+//!
+//! ```text
+//! denied digest, or bad by rule ─▶ bad       BOOT_EVENT_DENIED
+//! one confirmed boot, exactly   ─▶ good      the source is told in the coverage
+//! each event of some source     ─▶ good, if the grammar holds and nothing is there more often than a source has it
+//! else                          ─▶ unknown   BOOT_EVENT_UNKNOWN, BOOT_SEQUENCE
+//! ```
 
-use avouch_bootlog::{BootLog, Event};
+mod answer;
+mod explained;
+
+use avouch_bootlog::BootLog;
 use avouch_ima::IMA_PCR;
 use avouch_tpm_wire::HashAlg;
 
+use self::answer::{Answer, Measured, Source, Sources};
+pub(crate) use self::explained::BootJudged;
 use super::{Context, Judgement};
 use crate::code::FindingCode;
 use crate::finding::{Finding, Findings, Place};
 use crate::policy::{ConfirmedBoot, Policy};
 use crate::replay::ReplayedLogs;
-use crate::text::{hex, printable};
 
-/// Judges the boot once per boot session; later rounds keep what was found. False when nothing could be compared.
+/// Judges the boot once per boot session; later rounds keep what was found, and `judged` what was seen. False when
+/// nothing could be compared.
 pub(super) fn judge(
     logs: &ReplayedLogs<'_>,
     policy: &Policy,
     context: &Context<'_>,
+    judged: &mut BootJudged,
     judgement: &mut Judgement,
 ) -> bool {
-    let Some(references) = references(policy, context, &mut judgement.momentary) else { return false };
+    bank(logs.quote.selection.bank, policy, &mut judgement.momentary);
+    let Some(confirmed) = references(policy, context, &mut judgement.momentary) else { return false };
     if logs.before.is_some() {
         return true;
     }
     // A new boot session owes its log, so there is one; without it nothing was compared.
     let Some(log) = &logs.boot.sent else { return false };
-    let selection = logs.quote.selection;
-    for pcr in selection.pcrs().filter(|pcr| *pcr != IMA_PCR) {
-        compare(log, pcr, selection.bank, &references, &mut judgement.lasting);
+    let bank = logs.quote.selection.bank;
+    let sources = Sources { tables: &policy.boot, confirmed, now: context.now, bank };
+    let pcrs: Vec<u32> = logs.quote.selection.pcrs().filter(|pcr| *pcr != IMA_PCR).collect();
+    let mut boot = Boot { log, sources: &sources, judged, findings: &mut judgement.lasting };
+    for pcr in &pcrs {
+        boot.pcr(*pcr);
     }
     true
 }
 
-/// The confirmed boots that may approve this node: not empty, and recorded with another TPM.
+/// The quoted bank against the policy's weakest.
+fn bank(quoted: HashAlg, policy: &Policy, findings: &mut Findings) {
+    if quoted.size() >= policy.weakest_bank.size() {
+        return;
+    }
+    findings.push(FindingCode::BankTooWeak, || {
+        let evidence = format!("bank {quoted} is quoted, and {} is the weakest that counts", policy.weakest_bank);
+        Finding::new(FindingCode::BankTooWeak, evidence)
+    });
+}
+
+/// The confirmed boots that may approve this node: not empty, and recorded with another TPM. `None` when neither they
+/// nor anything computed from artefacts says what is good; rules alone do not.
 fn references<'p>(
     policy: &'p Policy,
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<Vec<&'p ConfirmedBoot>> {
-    let filled = || policy.boots.iter().filter(|boot| !boot.is_empty());
+    let filled = || policy.boot.confirmed.iter().filter(|boot| !boot.is_empty());
     let foreign: Vec<_> = filled().filter(|boot| boot.ek != context.ek).collect();
-    if !foreign.is_empty() {
+    if !foreign.is_empty() || !policy.boot.expected.is_empty() {
         return Some(foreign);
     }
     let (code, evidence) = match filled().count() {
@@ -53,53 +82,69 @@ fn references<'p>(
     None
 }
 
-fn compare(log: &BootLog<'_>, pcr: u32, bank: HashAlg, references: &[&ConfirmedBoot], findings: &mut Findings) {
-    let events: Vec<Measured<'_, '_>> = log
-        .events()
-        .iter()
-        .filter(|event| event.pcr == pcr && event.extends())
-        .filter_map(|event| Some(Measured { event, digest: event.digest(bank)? }))
-        .collect();
-    let sequences = || references.iter().map(|boot| boot.pcrs.get(&pcr));
-    let matches = sequences().any(|reference| {
-        let wanted = reference.map_or(&[][..], |reference| reference.sequence.as_slice());
-        wanted.len() == events.len() && wanted.iter().zip(&events).all(|(a, b)| a.as_slice() == b.digest.as_bytes())
-    });
-    if matches {
-        return;
-    }
-    let known = |measured: &&Measured<'_, '_>| {
-        sequences().flatten().any(|reference| reference.known.contains(measured.digest.as_bytes()))
-    };
-    let unknown: Vec<_> = events.iter().filter(|measured| !known(measured)).collect();
-    for measured in &unknown {
-        findings.push(FindingCode::BootEventUnknown, || measured.unknown(bank));
-    }
-    if unknown.is_empty() {
-        findings.push(FindingCode::BootSequence, || sequence(pcr, events.len(), references));
-    }
+/// One boot under judgement.
+struct Boot<'j, 'a> {
+    log: &'j BootLog<'a>,
+    sources: &'j Sources<'j>,
+    judged: &'j mut BootJudged,
+    findings: &'j mut Findings,
 }
 
-/// An event with its digest in the quoted bank.
-struct Measured<'l, 'a> {
-    event: &'l Event<'a>,
-    digest: avouch_tpm_wire::Digest,
-}
+impl Boot<'_, '_> {
+    fn pcr(&mut self, pcr: u32) {
+        let sources = self.sources;
+        let events: Vec<Measured<'_, '_>> = self
+            .log
+            .events()
+            .iter()
+            .filter(|event| event.pcr == pcr && event.extends())
+            .filter_map(|event| Some(Measured { event, digest: event.digest(sources.bank)? }))
+            .collect();
+        let denied: Vec<_> = events.iter().map(|event| sources.denied(event)).collect();
+        for (event, why) in events.iter().zip(&denied).filter_map(|(event, why)| Some((event, why.as_ref()?))) {
+            self.findings
+                .push(FindingCode::BootEventDenied, || event.finding(FindingCode::BootEventDenied, sources, why));
+        }
+        match sources.exact(pcr, &events) {
+            Some(boot) => self.judged.exact(pcr, boot),
+            None if denied.iter().any(Option::is_some) => self.one_by_one(pcr, &events, &denied),
+            None => self.one_by_one(pcr, &events, &denied),
+        }
+    }
 
-impl Measured<'_, '_> {
-    fn unknown(&self, bank: HashAlg) -> Finding {
-        let event = self.event;
-        let digest = hex(self.digest.as_bytes());
-        let description = printable(event.describe().as_bytes());
-        let evidence = format!(
-            "boot event {} in PCR {}, {}: {description}, {bank} {digest}, is in no confirmed boot",
-            event.index,
-            event.pcr,
-            event.event_type.name()
-        );
-        let place =
-            Place { index: u64::try_from(event.index).ok(), pcr: Some(event.pcr), path: None, digest: Some(digest) };
-        Finding::new(FindingCode::BootEventUnknown, evidence).at(place)
+    /// No confirmed boot has exactly these events, so each needs a source of its own.
+    fn one_by_one(&mut self, pcr: u32, events: &[Measured<'_, '_>], denied: &[Option<String>]) {
+        let sources = self.sources;
+        let mut good = Vec::new();
+        let mut unknown = false;
+        for (event, denied) in events.iter().zip(denied) {
+            match sources.answer(event) {
+                _ if denied.is_some() => unknown = true,
+                Answer::Good(source) => good.push((event, source)),
+                Answer::Unknown { lapsed } => {
+                    unknown = true;
+                    let why = match lapsed {
+                        Some(update) => format!("is of the update {:?}, whose window ended", update.label),
+                        None => "is in no source of the policy".into(),
+                    };
+                    let code = FindingCode::BootEventUnknown;
+                    self.findings.push(code, || event.finding(code, sources, &why));
+                }
+            }
+        }
+        if unknown {
+            return;
+        }
+        let mixed = good.iter().any(|(_, source)| !matches!(source, Source::Confirmed(_)));
+        let repeated = good.iter().find(|(event, source)| !sources.may_stand(event, source, events));
+        if let Some((event, _)) = repeated.filter(|_| mixed) {
+            let code = FindingCode::BootSequence;
+            self.findings.push(code, || event.finding(code, sources, "is there more often than any source has it"));
+        } else if !mixed {
+            self.findings.push(FindingCode::BootSequence, || sequence(pcr, events.len(), &sources.confirmed));
+        } else {
+            self.judged.mixed(pcr, &good);
+        }
     }
 }
 

@@ -4,40 +4,42 @@ use avouch_ima::IMA_PCR;
 use avouch_ima::policy::{Extent, Hole};
 use avouch_tpm_wire::PcrSelection;
 
-use super::Policies;
+use super::{BootJudged, Policies};
 use crate::policy::Policy;
 use crate::replay::ReplayedLogs;
 use crate::session::{ImaJudged, Phase};
-use crate::verdict::{Coverage, CoverageItem};
+use crate::verdict::Coverage;
 
 /// Coverage when nothing could be judged.
 pub(super) fn nothing(why: &str) -> Coverage {
     let mut coverage = Coverage::default();
-    hole(&mut coverage, "NOTHING_JUDGED", format!("{why}: nothing is known of what booted and what ran"));
+    coverage.hole("NOTHING_JUDGED", format!("{why}: nothing is known of what booted and what ran"));
     coverage
 }
 
 /// The holes that every quote has.
 pub(super) fn always(selection: PcrSelection, coverage: &mut Coverage) {
     if !selection.pcrs().any(|pcr| pcr == 11) {
-        hole(
-            coverage,
+        coverage.hole(
             "PCR_11_NOT_SELECTED",
             "PCR 11 is not quoted: systemd 252 extends it with boot phases without a log, so it cannot be replayed",
         );
     }
-    hole(
-        coverage,
+    coverage.hole(
         "RELAY",
         "a quote cannot show which machine asked its TPM; relay through another clean machine with this TPM is not seen",
     );
 }
 
-pub(super) fn of(logs: &ReplayedLogs<'_>, policies: &Policies<'_>, judged: &ImaJudged, boot_judged: bool) -> Coverage {
+pub(super) fn of(
+    logs: &ReplayedLogs<'_>,
+    policies: &Policies<'_>,
+    judged: &ImaJudged,
+    boot: Option<&BootJudged>,
+) -> Coverage {
     let mut coverage = Coverage::default();
     let selection = logs.quote.selection;
-    covered(
-        &mut coverage,
+    coverage.cover(
         "LOGS",
         format!(
             "{} boot events and {} IMA entries reproduce the quoted PCRs {} of bank {}",
@@ -47,16 +49,18 @@ pub(super) fn of(logs: &ReplayedLogs<'_>, policies: &Policies<'_>, judged: &ImaJ
             selection.bank
         ),
     );
-    if boot_judged {
-        let pcrs = PcrSelection { mask: selection.mask & !(1 << IMA_PCR), ..selection };
-        covered(&mut coverage, "BOOT", format!("the events of PCRs {} against confirmed boots", list(pcrs)));
-    } else {
-        hole(&mut coverage, "NO_BOOT_REFERENCE", "what the machine booted was recorded and not judged");
+    match boot {
+        Some(boot) => {
+            let pcrs = PcrSelection { mask: selection.mask & !(1 << IMA_PCR), ..selection };
+            coverage.cover("BOOT", format!("the events of PCRs {} against the policy", list(pcrs)));
+            boot.tell(&mut coverage);
+        }
+        None => coverage.hole("NO_BOOT_REFERENCE", "what the machine booted was recorded and not judged"),
     }
     match policies {
         Policies::Judge(policy) => run_time(policy, judged, &mut coverage),
         Policies::None | Policies::Changed => {
-            hole(&mut coverage, "NO_POLICY", "what the machine ran was recorded and not judged");
+            coverage.hole("NO_POLICY", "what the machine ran was recorded and not judged");
         }
     }
     if logs.ima.unproven > 0 {
@@ -64,26 +68,26 @@ pub(super) fn of(logs: &ReplayedLogs<'_>, policies: &Policies<'_>, judged: &ImaJ
             "{} IMA entries were written after the quote; they prove nothing yet and are judged next round",
             logs.ima.unproven
         );
-        hole(&mut coverage, "UNPROVEN_TAIL", what);
+        coverage.hole("UNPROVEN_TAIL", what);
     }
     always(selection, &mut coverage);
     coverage
 }
 
 fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {
-    covered(coverage, "IMA_LIST", format!("{} measured files and {} measured buffers", judged.files, judged.buffers));
+    coverage.cover("IMA_LIST", format!("{} measured files and {} measured buffers", judged.files, judged.buffers));
     if policy.knows_no_file() {
-        hole(coverage, "NO_IMA_REFERENCE", "files were recorded and not judged");
+        coverage.hole("NO_IMA_REFERENCE", "files were recorded and not judged");
     }
     if judged.phase != Phase::Approved {
-        hole(coverage, "NO_RUN_TIME", "no approved IMA policy holds since early boot: programs may run unmeasured");
+        coverage.hole("NO_RUN_TIME", "no approved IMA policy holds since early boot: programs may run unmeasured");
     }
     if judged.tolerated > 0 {
         let what = format!(
             "{} IMA violations under tolerated directories; a violation's name is not covered by the quote",
             judged.tolerated
         );
-        hole(coverage, "VIOLATIONS_TOLERATED", what);
+        coverage.hole("VIOLATIONS_TOLERATED", what);
     }
     let loaded: Vec<_> =
         policy.ima_policies.iter().filter(|approved| judged.loaded.contains(&approved.digest)).collect();
@@ -95,9 +99,9 @@ fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {
             .filter(|hook| hook.extent != Extent::None)
             .map(|hook| hook.hook.to_string())
             .collect();
-        covered(coverage, "IMA_POLICY", format!("{} measures {}", approved.path, hooks.join(", ")));
+        coverage.cover("IMA_POLICY", format!("{} measures {}", approved.path, hooks.join(", ")));
         for gap in approved.coverage.holes.iter().filter(|gap| **gap != Hole::InterpreterInput) {
-            hole(coverage, gap_code(gap), gap.to_string());
+            coverage.hole(gap_code(gap), gap.to_string());
         }
     }
     // Told once: every machine has this hole, an IMA policy only makes it wider.
@@ -107,9 +111,8 @@ fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {
     } else {
         "what an allowed interpreter takes from its arguments, standard input or the network is not measured"
     };
-    hole(coverage, "INTERPRETERS", interpreters);
-    hole(
-        coverage,
+    coverage.hole("INTERPRETERS", interpreters);
+    coverage.hole(
         "MEMORY",
         "what changes in memory after it was measured (writable code, debuggers, exploits, BPF programs) is not seen",
     );
@@ -138,12 +141,4 @@ fn list(selection: PcrSelection) -> String {
         .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
         .collect();
     words.join(", ")
-}
-
-fn covered(coverage: &mut Coverage, code: &str, what: impl Into<String>) {
-    coverage.covered.push(CoverageItem::new(code, what));
-}
-
-fn hole(coverage: &mut Coverage, code: &str, what: impl Into<String>) {
-    coverage.holes.push(CoverageItem::new(code, what));
 }

@@ -153,7 +153,7 @@ impl PolicyDraft {
         artefact: &str,
     ) -> Result<(), PolicyError> {
         if pcr >= 24 {
-            return Err(PolicyError::Pcr { got: pcr.to_string() });
+            return Err(PolicyError::Pcr { section: "boot.expected", got: pcr.to_string() });
         }
         let trusted = digests.iter().filter(|digest| digest.alg() != HashAlg::Sha1);
         let digests: BTreeMap<_, _> =

@@ -258,11 +258,15 @@ impl Machine {
 
     pub(crate) fn context(&self) -> Context<'static> {
         Context {
-            now: 1_700_000_000,
+            now: 1_700_000_000 + self.clock.clock / 1_000,
             expires: 1_700_000_330,
             ek: self.ek,
             tpm: Some("software TPM: evaluation only"),
-            identity: Identity { profile: NodeProfile::EkCert, vouched_by: "CN=test root", manufacturer: None },
+            identity: Identity {
+                profile: NodeProfile::EkCert,
+                vouched_by: "CN=test root",
+                manufacturer: Some("id:00001014"),
+            },
         }
     }
 

@@ -45,7 +45,7 @@ fn unknown_fields_and_other_versions_are_refused() {
     assert!(matches!(refused(|file| file["ima"]["extra"] = json!(1)), PolicyError::Json { .. }));
     assert!(matches!(refused(|file| file["boot"]["confirmed"][0]["x"] = json!(1)), PolicyError::Json { .. }));
     assert!(matches!(refused(|file| file["ima"]["early"][0]["x"] = json!(1)), PolicyError::Json { .. }));
-    assert_eq!(refused(|file| file["v"] = json!(2)), PolicyError::Version { got: 2 });
+    assert_eq!(refused(|file| file["v"] = json!(3)), PolicyError::Version { got: 3 });
     let error = Policy::parse(b"{\n  \"v\": 1,\n  oops").unwrap_err();
     assert!(matches!(error, PolicyError::Json { line: 3, .. }), "{error}");
 }
