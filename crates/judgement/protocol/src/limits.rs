@@ -14,9 +14,6 @@ pub const MAX_CHALLENGE_REQUEST_BYTES: usize = 4 * 1024;
 pub const MAX_EVIDENCE_BYTES: usize = 32 * 1024 * 1024;
 /// Largest boot log taken: TCG logs are 10–250 KB, and firmware reserves 64 KiB to 1 MiB for them.
 pub const MAX_BOOT_LOG_BYTES: usize = 2 * 1024 * 1024;
-/// Largest userspace log taken: systemd writes about twenty records of 500 bytes per boot, and a few for each unlocked
-/// volume.
-pub const MAX_USERSPACE_LOG_BYTES: usize = 256 * 1024;
 /// Largest quote or attestation structure: TPMS_ATTEST is under 300 bytes with every name at SHA-512 width.
 pub const MAX_ATTEST_BYTES: usize = 1024;
 /// Largest TPMT_SIGNATURE: RSA-4096 and its header.
