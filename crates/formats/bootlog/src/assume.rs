@@ -51,8 +51,9 @@ impl BootLog<'_> {
             _ => event.event_type == EventType::EFI_HCRTM_EVENT && event.pcr == 0,
         });
         let hcrtm = (hcrtm && self.startup_locality().is_none()).then_some(Assumption::HcrtmLocality4);
-        let actions = self.events().iter().filter(|event| event.pcr == 5 && event.event_type == EventType::EFI_ACTION);
-        let last = actions.filter(|event| event.data.starts_with(b"Exit Boot Services")).next_back();
+        let mut actions =
+            self.events().iter().filter(|event| event.pcr == 5 && event.event_type == EventType::EFI_ACTION);
+        let last = actions.rfind(|event| event.data.starts_with(b"Exit Boot Services"));
         let missing = match last.map(|event| event.data) {
             None => Some(ExitActions::Both),
             Some(INVOCATION) => Some(ExitActions::Success),

@@ -44,10 +44,16 @@ impl Event<'_> {
     }
 
     /// What this event is when it is a separator by its digest, whatever its type says.
+    ///
+    /// Only in PCR 2 to 7: in PCR 0 and 1 firmware measures pieces of code and tables, and a piece may be four zero
+    /// bytes. BootOrder is the other exception: its value may be 0001, 0000, which is an error separator's.
     pub(crate) fn separator_digest(&self, known: &[(Digest, Separator)]) -> Option<Separator> {
         let (digest, _) = known.first()?;
         let digest = self.digest(digest.alg())?;
-        known.iter().find(|(known, _)| *known == digest).map(|(_, meaning)| *meaning)
+        let meaning = known.iter().find(|(known, _)| *known == digest).map(|(_, meaning)| *meaning)?;
+        let labelled = self.event_type == EventType::SEPARATOR;
+        let boot_order = matches!(self.event_type, EventType::EFI_VARIABLE_BOOT | EventType::EFI_VARIABLE_BOOT2);
+        (labelled || ((2..8).contains(&self.pcr) && !boot_order)).then_some(meaning)
     }
 }
 
@@ -75,7 +81,6 @@ impl<H: Hasher> Check<'_, H> {
             | EventType::EFI_ACTION
             | EventType::EFI_GPT_EVENT
             | EventType::EFI_GPT_EVENT2
-            | EventType::EFI_HCRTM_EVENT
             | EventType::EFI_SPDM_DEVICE_POLICY
             | EventType::EFI_SPDM_DEVICE_AUTHORITY => self.whole(data).unwrap_or(DataCheck::Differs),
             EventType::EFI_VARIABLE_DRIVER_CONFIG

@@ -56,6 +56,8 @@ pub enum GrammarRule {
     FirmwareBehindSeparator,
     /// A driver was measured in PCR 2 behind its separator.
     DriverBehindSeparator,
+    /// An event of PCR 7 whose data do not explain its digest, so nobody can say what policy it stands for.
+    PolicyNotCovered,
     /// SecureBoot, PK, KEK, db, dbx, dbt, dbr, AuditMode or DeployedMode behind PCR 7's separator.
     VariableBehindSeparator,
     /// One of these variables twice.
@@ -90,6 +92,7 @@ impl GrammarRule {
             Self::MissingSeparator
             | Self::SeparatorTwice
             | Self::DriverBehindSeparator
+            | Self::PolicyNotCovered
             | Self::VariableMissing
             | Self::WrongRegister
             | Self::NoActionDigest
@@ -109,6 +112,7 @@ impl GrammarRule {
             Self::SeparatorRelabelled => "a separator under another type",
             Self::FirmwareBehindSeparator => "firmware measured behind the separator",
             Self::DriverBehindSeparator => "a driver measured behind the separator",
+            Self::PolicyNotCovered => "an event of PCR 7 whose data do not explain its digest",
             Self::VariableBehindSeparator => "a Secure Boot variable measured behind the separator",
             Self::VariableTwice => "a Secure Boot variable measured twice",
             Self::VariableOrder => "Secure Boot variables out of order",
@@ -193,8 +197,9 @@ pub(crate) fn faults(log: &BootLog<'_>, alg: HashAlg, hasher: &impl Hasher, regi
     reader.faults
 }
 
-struct Reader {
+struct Reader<'h, H> {
     alg: HashAlg,
+    hasher: &'h H,
     known: [(avouch_tpm_wire::Digest, Separator); 4],
     registers: Registers,
     closed: [bool; 8],
@@ -206,10 +211,11 @@ struct Reader {
     faults: Vec<GrammarFault>,
 }
 
-impl Reader {
-    fn new(alg: HashAlg, hasher: &impl Hasher, registers: Registers) -> Self {
+impl<'h, H: Hasher> Reader<'h, H> {
+    fn new(alg: HashAlg, hasher: &'h H, registers: Registers) -> Self {
         Self {
             alg,
+            hasher,
             known: separators(alg, hasher),
             registers,
             closed: [false; 8],
@@ -281,8 +287,7 @@ impl Reader {
     /// True when the event is a separator by type or, in the registers that have one, by digest.
     fn separator(&mut self, event: &Event<'_>) -> bool {
         let labelled = event.event_type == EventType::SEPARATOR;
-        let closing = event.pcr < CLOSED;
-        let meaning = event.separator_digest(&self.known).filter(|_| labelled || closing);
+        let meaning = event.separator_digest(&self.known);
         if meaning.is_none() && !labelled {
             return false;
         }
@@ -305,9 +310,12 @@ impl Reader {
         self.closed.get(pcr).copied().unwrap_or(false)
     }
 
-    /// PCR 7. A variable is recognised by its data under any type but the one that names an authority: the digest
+    /// PCR 7. Everything in it is a variable or an action, so all of it explains its digest. A variable is recognised by its data under any type but the one that names an authority: the digest
     /// covers the data and not the type.
     fn policy(&mut self, event: &Event<'_>) {
+        if self.registers == Registers::Pcr && !event.check_data(self.alg, self.hasher).proves_value() {
+            self.fault(event, GrammarRule::PolicyNotCovered);
+        }
         if event.event_type == EventType::EFI_VARIABLE_AUTHORITY {
             return;
         }

@@ -50,4 +50,4 @@ pub use grammar::{GrammarFault, GrammarRule, Weight};
 pub use guid::Guid;
 pub use log::{BootLog, Digests, Event, Format, MAX_BANKS, MAX_EVENTS, NO_PCR, PCR_COUNT, Padding};
 pub use replay::{PcrBank, ReplayError};
-pub use state::{BootState, Fact, SecureBoot};
+pub use state::{BootState, Contradiction, Fact, SecureBoot};

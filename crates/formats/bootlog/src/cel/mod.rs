@@ -63,7 +63,7 @@ pub struct Record<'a> {
 pub enum Register {
     /// A PCR, 0 to 23.
     Pcr(u32),
-    /// An NV index of the extend type, 0x01000000 to 0x01FFFFFF.
+    /// An NV index of the extend type: a TPM's handle (0x01……), or as the specification of this format counts (0x20……).
     NvIndex(u32),
     /// A measurement register of a confidential virtual machine, see [`crate::CcLog`].
     Cc(u32),
@@ -174,7 +174,7 @@ fn register(field: Field<'_>) -> Result<Register, LogError> {
     let index = u32::try_from(field.number(NAME, u32::MAX.into())?).unwrap_or(u32::MAX);
     match field.kind {
         field::PCR if index < PCR_COUNT => Ok(Register::Pcr(index)),
-        field::NV_INDEX if index >> 24 == 1 => Ok(Register::NvIndex(index)),
+        field::NV_INDEX if matches!(index >> 24, 0x01 | 0x20) => Ok(Register::NvIndex(index)),
         field::CC_REGISTER if crate::register_name(index).is_some() => Ok(Register::Cc(index)),
         _ => Err(wrong),
     }

@@ -56,7 +56,7 @@ impl<'a> Text<'a> {
                 label
                     .encode_utf16()
                     .all(|unit| rest.next().is_some_and(|have| u16::from_le_bytes(*have) == unit))
-                    .then(|| Self::Utf16(Utf16(rest.as_slice())))
+                    .then_some(Self::Utf16(Utf16(rest.as_slice())))
             }
         }
     }

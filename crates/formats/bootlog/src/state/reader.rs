@@ -34,7 +34,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn event(&mut self, event: &Event<'a>, digest: Digest, check: DataCheck) {
-        if event.pcr < 8 && event.separator_digest(&self.known).is_some() {
+        if event.event_type == EventType::SEPARATOR || event.separator_digest(&self.known).is_some() {
             return self.separator(event);
         }
         if event.event_type.name() == "EV_UNKNOWN" {

@@ -10,10 +10,6 @@ fn described(bytes: &[u8]) -> Vec<String> {
     log.events().iter().map(|event| format!("{} {}", event.event_type, event.describe())).collect()
 }
 
-fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
-}
-
 #[test]
 fn secure_boot_and_image_paths_are_named() {
     let lines = described(&recorded("uefi-sb-custompolicy"));
