@@ -83,8 +83,13 @@ pub(crate) fn file(number: u32) -> Measurement {
     let (path, digest) = (file_path(number), file_digest(number));
     match number % 2 {
         0 => Measurement::file(path.as_bytes(), &digest),
-        _ => Measurement::file_ng(path.as_bytes(), &digest),
+        _ => file_ng(number),
     }
+}
+
+/// The same file in the template `ima-ng`.
+pub(crate) fn file_ng(number: u32) -> Measurement {
+    Measurement::file_ng(file_path(number).as_bytes(), &file_digest(number))
 }
 
 fn file_path(number: u32) -> String {

@@ -15,6 +15,7 @@ mod logs;
 mod measure;
 mod node;
 mod page;
+mod peer;
 mod place;
 mod quote;
 mod rounds;
@@ -64,6 +65,8 @@ enum Name {
     BootLog,
     /// A first and a later appraisal, from bytes to verdict.
     Appraisal,
+    /// The peer's verification of the same lists (only where it is installed).
+    Peer,
     /// Full rounds of a fleet against `avouch serve`.
     Rounds,
     /// The agent's binary and memory (only with --agent or --only).
@@ -107,6 +110,7 @@ fn run(name: Name, effort: Effort, nodes: usize) -> Result<Section> {
         Name::Ima => ima::measure(effort),
         Name::BootLog => boot_log::measure(effort),
         Name::Appraisal => appraisal::measure(effort),
+        Name::Peer => peer::measure(effort),
         Name::Rounds => rounds::measure(effort, nodes),
         Name::Agent => agent::measure(),
     }

@@ -102,10 +102,9 @@ fn assign(value: &Value, rule: usize, sizes: Sizes, known: &mut Values) -> Resul
     if let Some((kind, fields)) = node(value) {
         let sides = match kind {
             "AssignExpr" => [fields.get("lhs").zip(fields.get("rhs")), fields.get("rhs").zip(fields.get("lhs"))],
-            "SomeIn" => [
-                fields.get("value").zip(fields.get("collection")),
-                fields.get("key").zip(fields.get("collection")),
-            ],
+            "SomeIn" => {
+                [fields.get("value").zip(fields.get("collection")), fields.get("key").zip(fields.get("collection"))]
+            }
             _ => [None, None],
         };
         for (pattern, from) in sides.into_iter().flatten() {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 /// A module with one finding and this body.
 fn module(body: &str) -> String {
-    format!("package avouch\nfindings contains {{\"code\": \"RULE_X\", \"effect\": \"fail\", \"evidence\": \"x\"}} if {{\n{body}\n}}\n")
+    format!(
+        "package avouch\nfindings contains {{\"code\": \"RULE_X\", \"effect\": \"fail\", \"evidence\": \"x\"}} if {{\n{body}\n}}\n"
+    )
 }
 
 fn refusal(source: &str) -> RuleError {

@@ -68,7 +68,8 @@ fn a_verdict_that_fails_still_fails_when_the_rule_finds_nothing() {
 fn a_rule_that_cannot_be_run_leaves_the_verdict_unverifiable_and_says_why() {
     let two_values = "package avouch\nx := 1 if input.round == 7\nx := 2 if input.seq == 3\nfindings contains \
                       {\"code\": \"RULE_X\", \"effect\": \"fail\", \"evidence\": \"e\"} if x == 1\n";
-    let odd_code = "package avouch\nfindings contains {\"code\": \"PASS\", \"effect\": \"none\", \"evidence\": \"e\"}\n";
+    let odd_code =
+        "package avouch\nfindings contains {\"code\": \"PASS\", \"effect\": \"none\", \"evidence\": \"e\"}\n";
     let odd_shape = "package avouch\nfindings contains \"words\"\n";
     for (source, words) in [(two_values, "failed"), (odd_code, "PASS"), (odd_shape, "not taken")] {
         let concluded = Rule::compile(source).unwrap().conclude(awaiting()).unwrap();
@@ -91,7 +92,8 @@ fn the_same_verdict_gives_the_same_bytes() {
 
 #[test]
 fn too_many_findings_are_not_taken_in_part() {
-    let claims = (0..65).map(|number| json!({"name": "ima", "statement": number.to_string(), "result": "pass", "findings": []}));
+    let claims =
+        (0..65).map(|number| json!({"name": "ima", "statement": number.to_string(), "result": "pass", "findings": []}));
     let rule = Rule::compile(
         "package avouch\nfindings contains {\"code\": \"RULE_X\", \"effect\": \"none\", \"evidence\": c.statement} if { some c in input.claims }\n",
     )
