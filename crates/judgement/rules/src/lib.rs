@@ -42,4 +42,4 @@ mod tree;
 pub use cost::{MAX_COST, MAX_VALUE_BYTES};
 pub use error::RuleError;
 pub use module::{BUILTINS, MAX_NESTING, MAX_SOURCE_BYTES};
-pub use rule::{MAX_FINDINGS, MAX_INPUT_BYTES, MAX_TEXT_BYTES, Rule};
+pub use rule::{LastRule, MAX_FINDINGS, MAX_INPUT_BYTES, MAX_TEXT_BYTES, Rule};

@@ -28,6 +28,17 @@ pub struct Rule {
     module: Module,
 }
 
+/// The last rule of a policy, compiled once and asked for every verdict under it.
+#[derive(Clone, Debug)]
+pub enum LastRule {
+    /// The policy has none.
+    None,
+    /// Fit to be run.
+    Ready(Rule),
+    /// The policy's module is refused, so that no verdict under it can be a pass.
+    Refused(RuleError),
+}
+
 /// A finding as a module writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +48,42 @@ struct Written {
     evidence: String,
     #[serde(default)]
     remedy: String,
+}
+
+// === impl LastRule ===
+
+impl LastRule {
+    /// Compiles the module of a policy.
+    pub fn of(policy: &Policy) -> Self {
+        match policy.rego().map(Rule::compile) {
+            None => Self::None,
+            Some(Ok(rule)) => Self::Ready(rule),
+            Some(Err(error)) => Self::Refused(error),
+        }
+    }
+
+    /// The verdict after the rule: with its findings, or unverifiable with the reason why it was not run.
+    ///
+    /// A verdict that awaits no rule is given back as it is.
+    ///
+    /// # Errors
+    /// [`RuleError::Watchdog`] alone: the machine's fault, of which no verdict may speak.
+    pub fn conclude(&self, verdict: Verdict) -> Result<Verdict, RuleError> {
+        if !verdict.awaits_rules() {
+            return Ok(verdict);
+        }
+        let findings = match self {
+            // Another policy's rule is no rule of this verdict's policy: it stays as it is, awaiting its own.
+            Self::None => return Ok(verdict),
+            Self::Ready(rule) => rule.findings(&verdict),
+            Self::Refused(error) => Err(error.clone()),
+        };
+        match findings {
+            Ok(findings) => Ok(verdict.with_rules(findings)),
+            Err(RuleError::Watchdog) => Err(RuleError::Watchdog),
+            Err(refused) => Ok(verdict.rules_failed(&refused.to_string())),
+        }
+    }
 }
 
 // === impl Rule ===
@@ -50,14 +97,6 @@ impl Rule {
         Ok(Self { module: Module::parse(source)? })
     }
 
-    /// The rule of a policy; `None` when it has none.
-    ///
-    /// # Errors
-    /// As [`Rule::compile`].
-    pub fn of(policy: &Policy) -> Result<Option<Self>, RuleError> {
-        policy.rego().map(Self::compile).transpose()
-    }
-
     /// Upper bound on the steps that the rule takes on an input of this kind.
     ///
     /// # Errors
@@ -68,23 +107,6 @@ impl Rule {
             return Err(RuleError::InputTooLong { got: bytes });
         }
         cost::bound(&self.module.rules, Sizes::of(input, bytes))
-    }
-
-    /// The verdict after the rule: with its findings, or unverifiable with the reason why it was not run.
-    ///
-    /// A verdict that awaits no rule is given back as it is.
-    ///
-    /// # Errors
-    /// [`RuleError::Watchdog`] alone: the machine's fault, of which no verdict may speak.
-    pub fn conclude(&self, verdict: Verdict) -> Result<Verdict, RuleError> {
-        if !verdict.awaits_rules() {
-            return Ok(verdict);
-        }
-        match self.findings(&verdict) {
-            Ok(findings) => Ok(verdict.with_rules(findings)),
-            Err(RuleError::Watchdog) => Err(RuleError::Watchdog),
-            Err(refused) => Ok(verdict.rules_failed(&refused.to_string())),
-        }
     }
 
     /// What the rule finds in a verdict, in the order of the findings' codes and texts.

@@ -2,7 +2,7 @@
 
 use avouch_appraise::{ClaimName, ClaimResult, Verdict};
 use avouch_protocol::Status;
-use avouch_rules::{Rule, RuleError};
+use avouch_rules::{LastRule, Rule, RuleError};
 use serde_json::{Value, json};
 
 /// A verdict that passes but for the rule that it awaits.
@@ -28,12 +28,15 @@ fn verdict(status: &str, claims: Vec<Value>) -> Verdict {
     .unwrap()
 }
 
-fn rule(body: &str, effect: &str) -> Rule {
-    Rule::compile(&format!(
+fn rule(body: &str, effect: &str) -> LastRule {
+    ready(&format!(
         "package avouch\nfindings contains {{\"code\": \"RULE_X\", \"effect\": \"{effect}\", \"evidence\": \
          sprintf(\"resets %d\", [input.session.reset_count]), \"remedy\": \"look\"}} if {{ {body} }}\n"
     ))
-    .unwrap()
+}
+
+fn ready(source: &str) -> LastRule {
+    LastRule::Ready(Rule::compile(source).unwrap())
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn a_rule_that_cannot_be_run_leaves_the_verdict_unverifiable_and_says_why() {
         "package avouch\nfindings contains {\"code\": \"PASS\", \"effect\": \"none\", \"evidence\": \"e\"}\n";
     let odd_shape = "package avouch\nfindings contains \"words\"\n";
     for (source, words) in [(two_values, "failed"), (odd_code, "PASS"), (odd_shape, "not taken")] {
-        let concluded = Rule::compile(source).unwrap().conclude(awaiting()).unwrap();
+        let concluded = ready(source).conclude(awaiting()).unwrap();
         assert_eq!(concluded.status, Status::Unverifiable, "{source}");
         assert!(concluded.findings().any(|finding| finding.evidence.contains(words)), "{:?}", concluded.claims.last());
     }
@@ -80,10 +83,9 @@ fn a_rule_that_cannot_be_run_leaves_the_verdict_unverifiable_and_says_why() {
 
 #[test]
 fn the_same_verdict_gives_the_same_bytes() {
-    let rule = Rule::compile(
+    let rule = ready(
         "package avouch\nfindings contains {\"code\": \"RULE_HOLE\", \"effect\": \"none\", \"evidence\": c.name} if { some c in input.claims }\n",
-    )
-    .unwrap();
+    );
     let once = serde_json::to_string(&rule.conclude(awaiting()).unwrap()).unwrap();
     for _ in 0..5 {
         assert_eq!(serde_json::to_string(&rule.conclude(awaiting()).unwrap()).unwrap(), once);
@@ -100,4 +102,13 @@ fn too_many_findings_are_not_taken_in_part() {
     .unwrap();
     let error = rule.findings(&verdict("pass", claims.collect())).unwrap_err();
     assert!(matches!(error, RuleError::Finding { .. }));
+}
+
+#[test]
+fn a_refused_module_leaves_every_verdict_unverifiable() {
+    let refused = LastRule::Refused(Rule::compile("package other").unwrap_err());
+    let concluded = refused.conclude(awaiting()).unwrap();
+    assert_eq!(concluded.status, Status::Unverifiable);
+    assert!(concluded.findings().any(|finding| finding.evidence.contains("package avouch")));
+    assert_eq!(LastRule::None.conclude(awaiting()).unwrap(), awaiting());
 }
