@@ -1,5 +1,6 @@
 //! The one entry point for building, testing and showing Avouch: `cargo xtask <command>`.
 
+mod attacks;
 mod bench;
 mod check;
 mod command;
@@ -45,6 +46,8 @@ enum Task {
     },
     /// Checks the walls between the crates.
     Walls,
+    /// Lists the attacks of the acceptance suite with the tests that bear their ids.
+    Attacks,
     /// Measures what bench/RESULTS.md states and writes it there.
     Bench,
     /// Writes the checked-in man pages and command help anew.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test { suites } => test::run(&suites),
         Task::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Lab { action } => lab::run(&action),
+        Task::Attacks => attacks::run(),
         Task::Walls => walls::run(),
         Task::Bench => bench::run(),
         Task::Generate => generate::write().map(|()| ExitCode::SUCCESS),

@@ -1,0 +1,81 @@
+//! Every attack of the acceptance suite has a test that bears its id.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::command::root;
+use crate::tally::Tally;
+
+/// Groups of the suite: letter, and number of its last row.
+const GROUPS: [(char, u32); 4] = [('q', 20), ('c', 12), ('b', 19), ('i', 27)];
+/// Rows that have two parts, each with a test of its own.
+const SPLIT: [&str; 1] = ["q12"];
+
+/// Prints each row with the number of its tests.
+pub(crate) fn run() -> Result<ExitCode> {
+    let tests = tests()?;
+    let mut tally = Tally::default();
+    for row in rows() {
+        let named = tests.get(&row).map_or(&[][..], Vec::as_slice);
+        println!("{:<5} {}", row.to_uppercase(), if named.is_empty() { "NO TEST".into() } else { named.join(", ") });
+        tally += Tally::one(!named.is_empty());
+    }
+    println!("{tally}");
+    Ok(tally.exit_code())
+}
+
+fn rows() -> Vec<String> {
+    let numbered = GROUPS.iter().flat_map(|(group, last)| (1..=*last).map(move |number| format!("{group}{number}")));
+    numbered
+        .flat_map(|row| match SPLIT.contains(&row.as_str()) {
+            true => vec![format!("{row}a"), format!("{row}b")],
+            false => vec![row],
+        })
+        .collect()
+}
+
+/// Names of tests by the id that they begin with.
+fn tests() -> Result<BTreeMap<String, Vec<String>>> {
+    let mut found = BTreeMap::new();
+    for folder in ["crates", "lab"] {
+        read(&root().join(folder), &mut found)?;
+    }
+    Ok(found)
+}
+
+fn read(folder: &Path, found: &mut BTreeMap<String, Vec<String>>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read(&path, found)?;
+        } else if path.extension().is_some_and(|end| end == "rs") && path.to_string_lossy().contains("/attacks") {
+            for name in fs::read_to_string(&path)?.lines().filter_map(function) {
+                if let Some((id, _)) = name.split_once('_') {
+                    found.entry(id.into()).or_default().push(name.to_owned());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Name of the function that a line begins to define.
+fn function(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix("fn ")?.split(['(', '<']).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_test_that_bears_its_id() {
+        let tests = tests().unwrap();
+        let missing: Vec<String> = rows().into_iter().filter(|row| !tests.contains_key(row)).collect();
+        assert!(missing.is_empty(), "no test begins with {missing:?}");
+    }
+}
