@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::cost::{MAX_COST, MAX_VALUE_BYTES};
+use crate::cost::MAX_COST;
+use crate::extent::MAX_VALUE_BYTES;
 use crate::module::{MAX_NESTING, MAX_SOURCE_BYTES};
 use crate::rule::{MAX_FINDINGS, MAX_INPUT_BYTES, MAX_TEXT_BYTES};
 

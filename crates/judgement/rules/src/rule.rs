@@ -9,8 +9,9 @@ use regorus::{Engine, LimitError};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cost::{self, Sizes};
+use crate::cost;
 use crate::error::RuleError;
+use crate::extent::Sizes;
 use crate::module::Module;
 
 /// Largest verdict, as JSON, that a rule reads: 1,024 findings with long paths.
