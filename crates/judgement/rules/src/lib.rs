@@ -44,4 +44,4 @@ pub use cost::MAX_COST;
 pub use error::RuleError;
 pub use extent::MAX_VALUE_BYTES;
 pub use module::{BUILTINS, MAX_NESTING, MAX_SOURCE_BYTES};
-pub use rule::{LastRule, MAX_FINDINGS, MAX_INPUT_BYTES, MAX_TEXT_BYTES, Rule};
+pub use rule::{LastRule, MAX_FINDINGS, MAX_INPUT_BYTES, MAX_TEXT_BYTES, Rule, RuledPolicy};

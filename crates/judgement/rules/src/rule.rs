@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use avouch_appraise::{Effect, Policy, RuleFinding, Verdict};
+use avouch_appraise::{Effect, Policy, PolicyError, RuleFinding, Verdict};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError};
 use serde::Deserialize;
@@ -40,6 +40,13 @@ pub enum LastRule {
     Refused(RuleError),
 }
 
+/// A policy with its last rule: what a server keeps parsed, so that no verdict is given without the rule.
+#[derive(Debug)]
+pub struct RuledPolicy {
+    policy: Policy,
+    rule: LastRule,
+}
+
 /// A finding as a module writes it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +56,30 @@ struct Written {
     evidence: String,
     #[serde(default)]
     remedy: String,
+}
+
+// === impl RuledPolicy ===
+
+impl RuledPolicy {
+    /// Reads a policy file, and compiles its rule if it has one. A rule that is refused does not make the file
+    /// unreadable: an older record must stay explainable, and nothing passes under it.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        let policy = Policy::parse(bytes)?;
+        Ok(Self { rule: LastRule::of(&policy), policy })
+    }
+
+    /// The typed part.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &LastRule {
+        &self.rule
+    }
 }
 
 // === impl LastRule ===

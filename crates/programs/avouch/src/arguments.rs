@@ -34,6 +34,17 @@ Who has the token can enrol a machine whose TPM the server's `ek_roots` vouch fo
 it like a password. It is made at the data directory and signed with the owner key; the server need not run. Standard \
 output holds the token alone.";
 
+const RULE: &str = "\
+Set the policy's own rule: a Rego module that may add findings to a verdict and lower it, never raise it
+
+The module is in package `avouch` and defines the set `findings`, whose members have `code` (RULE_ and capital letters), \
+`effect` (none, unverifiable or fail), `evidence` and, if need be, `remedy`. Its input is the verdict as `avouch node \
+why --json` prints it.
+
+So that every machine comes to the same verdict, in any year, a module may use whole numbers only, + and - of them, and \
+functions that know neither time nor chance, network or environment; and its cost is bounded before it runs. A policy \
+whose rule was not run gives no pass.";
+
 /// Runtime attestation for Linux fleets: every node keeps proving what it booted and what it runs
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, about, propagate_version = true, max_term_width = 110, after_help = EXIT_STATUS)]
@@ -132,6 +143,9 @@ pub(crate) enum Policy {
     Confirm(Confirm),
     /// Send a policy to the server and let it judge nodes
     Apply(Apply),
+    /// Set the policy's own rule: a Rego module that may add findings to a verdict and lower it, never raise it
+    #[command(long_about = RULE)]
+    Rule(Rule),
     /// List the policies that the server holds
     List,
     /// Show one policy of the server; with --json the policy file itself, byte by byte as it was applied
@@ -183,6 +197,22 @@ pub(crate) struct Confirm {
     /// Confirm without asking: you have looked at the events
     #[arg(long)]
     pub yes: bool,
+    /// Where to write the result [default: the policy file itself]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("rule").args(["rego", "remove"]).required(true))]
+pub(crate) struct Rule {
+    /// The policy file
+    pub policy: PathBuf,
+    /// The module
+    #[arg(long, value_name = "FILE")]
+    pub rego: Option<PathBuf>,
+    /// Take the rule away
+    #[arg(long)]
+    pub remove: bool,
     /// Where to write the result [default: the policy file itself]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use avouch_appraise::{
-    Appraisal, AuthenticQuote, Context, Coverage, CoverageItem, Expected, NodeKeys, Policy, ReplayedLogs, SEMANTICS,
-    Session, Verdict,
+    Appraisal, AuthenticQuote, Context, Coverage, CoverageItem, Expected, NodeKeys, ReplayedLogs, SEMANTICS, Session,
+    Verdict,
 };
 use avouch_protocol::{Challenge, Evidence, Hash, Status};
+use avouch_rules::{LastRule, RuleError, RuledPolicy};
 
 /// What an appraisal looks at.
 #[derive(Clone, Copy)]
@@ -24,7 +25,7 @@ pub struct Case<'a> {
     /// The node's last session.
     pub session: Option<&'a Session>,
     /// The policy that the challenge names.
-    pub policy: Option<&'a Policy>,
+    pub policy: Option<&'a RuledPolicy>,
     /// What else the verdict depends on.
     pub context: Context<'a>,
 }
@@ -36,6 +37,8 @@ pub enum Opinion {
     Rejected(Box<Verdict>),
     /// The quote is authentic, and this is the node's verdict from now on.
     Judged(Box<Appraisal>),
+    /// This machine could not come to an end, which says nothing of the node: the evidence is asked for again.
+    Unfinished(RuleError),
     /// No opinion was reached. The node's last verdict ends all the same.
     Broken(Box<Verdict>),
 }
@@ -46,7 +49,7 @@ pub trait Appraise: Send + Sync {
     fn appraise(&self, case: &Case<'_>) -> Opinion;
 }
 
-/// Authenticate, replay, judge.
+/// Authenticate, replay, judge, and ask the policy's own rule.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pipeline;
 
@@ -64,8 +67,15 @@ impl Appraise for Pipeline {
             Err(rejection) => Opinion::Rejected(Box::new(Verdict::rejected(&rejection, case.challenge, &case.context))),
             Ok(quote) => {
                 let logs = ReplayedLogs::replay(quote, case.evidence, case.session);
-                let appraisal = Appraisal::judge(logs, case.policy, case.session, &case.context);
-                Opinion::Judged(Box::new(appraisal))
+                let policy = case.policy.map(RuledPolicy::policy);
+                let mut appraisal = Appraisal::judge(logs, policy, case.session, &case.context);
+                match case.policy.map_or(&LastRule::None, RuledPolicy::rule).conclude(appraisal.verdict) {
+                    Ok(verdict) => {
+                        appraisal.verdict = verdict;
+                        Opinion::Judged(Box::new(appraisal))
+                    }
+                    Err(error) => Opinion::Unfinished(error),
+                }
             }
         }
     }

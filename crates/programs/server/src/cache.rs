@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash as Key;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use avouch_appraise::Policy;
 use avouch_protocol::{Hash, NodeTag};
+use avouch_rules::RuledPolicy;
 
 use crate::caller::EnrolledKeys;
 use crate::standing::Validity;
@@ -20,7 +20,7 @@ const COUNT_SECONDS: u64 = 5;
 
 /// The caches of one server.
 pub(crate) struct Caches {
-    pub(crate) policies: Bounded<Hash, Policy>,
+    pub(crate) policies: Bounded<Hash, RuledPolicy>,
     /// By generation, so that a node with new keys is never judged by its old ones.
     pub(crate) keys: Bounded<(NodeTag, u32), EnrolledKeys>,
     counted: Mutex<Option<Counted>>,

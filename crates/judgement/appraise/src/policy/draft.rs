@@ -196,6 +196,11 @@ impl PolicyDraft {
         Ok(())
     }
 
+    /// Sets the last rule, a Rego module, or takes it away.
+    pub fn set_rule(&mut self, module: Option<String>) {
+        self.file.rego = module;
+    }
+
     /// Renames the policy.
     pub fn rename(&mut self, name: impl Into<String>, created: impl Into<String>) {
         self.file.name = name.into();

@@ -5,6 +5,7 @@ mod build;
 mod confirm;
 mod file;
 mod list;
+mod rule;
 mod show;
 
 use crate::arguments::{Global, Policy};
@@ -17,6 +18,7 @@ pub(crate) fn run(global: &Global, command: &Policy) -> Result<Output, Failure> 
         Policy::Build(options) => build::run(global, options),
         Policy::Confirm(options) => confirm::run(global, options),
         Policy::Apply(options) => apply::run(global, options),
+        Policy::Rule(options) => rule::run(global, options),
         Policy::List => list::run(global),
         Policy::Show { policy } => show::run(global, policy),
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use avouch_appraise::Policy;
 use avouch_crypto::sha256;
 use avouch_protocol::Hash;
+use avouch_rules::{LastRule, RuledPolicy};
 use avouch_store::{Assignee, Change, Refused as StoreRefused, StoreError};
 use axum::http::StatusCode;
 
@@ -38,16 +38,27 @@ pub(crate) async fn policies(app: Arc<App>, _: Call) -> Result<Reply, Refused> {
 pub(crate) async fn put_policy(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     let now = app.now()?;
     let bytes = call.body.to_vec();
-    let parsed =
-        tokio::task::spawn_blocking(move || Policy::parse(&bytes).map(|policy| (policy.name().to_owned(), bytes)));
-    let parsed = parsed.await.map_err(|error| Refused::internal(&error))?;
-    let (name, bytes) = parsed.map_err(|error| {
-        let remedy = "Build policies with `avouch policy build`; a file that was edited by hand may have a slip.";
-        Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "POLICY_MALFORMED", error.to_string(), remedy)
-    })?;
+    let checked = tokio::task::spawn_blocking(move || name_of(&bytes).map(|name| (name, bytes)));
+    let (name, bytes) = checked.await.map_err(|error| Refused::internal(&error))??;
     let reference = Hash(sha256(&[&bytes]));
     app.apply(now, Change::PutPolicy { name, bytes }).await.map_err(|error| store_refused(&error))?;
     Ok(answer(Some(reference)))
+}
+
+/// Name of a policy that may judge: it parses, and so does its own rule.
+fn name_of(bytes: &[u8]) -> Result<String, Refused> {
+    let refused = |code, what: String, remedy| Refused::new(StatusCode::UNPROCESSABLE_ENTITY, code, what, remedy);
+    let policy = RuledPolicy::parse(bytes).map_err(|error| {
+        let remedy = "Build policies with `avouch policy build`; a file that was edited by hand may have a slip.";
+        refused("POLICY_MALFORMED", error.to_string(), remedy)
+    })?;
+    match policy.rule() {
+        LastRule::Refused(error) => {
+            let remedy = "Put the rule right with `avouch policy rule`, which checks it as the server does.";
+            Err(refused("RULE_REFUSED", error.to_string(), remedy))
+        }
+        LastRule::None | LastRule::Ready(_) => Ok(policy.policy().name().to_owned()),
+    }
 }
 
 /// A policy's exact bytes.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use avouch_appraise::{Context, Policy, Session};
+use avouch_appraise::{Context, Session};
 use avouch_protocol::{Challenge, Evidence, Hash, Message, Round};
+use avouch_rules::RuledPolicy;
 use avouch_store::{CommitRecord, EvidenceParts, OpenChallenge, Standing};
 
 use super::record::{Answered, Conclusion, record};
@@ -49,6 +50,7 @@ impl Submission<'_> {
             Opinion::Rejected(verdict) => (verdict, None, true),
             Opinion::Judged(appraisal) => (Box::new(appraisal.verdict), appraisal.session, false),
             Opinion::Broken(verdict) => (verdict, None, false),
+            Opinion::Unfinished(error) => return Err(Refused::internal(&error)),
         };
         let conclusion = Conclusion::of(&verdict)?;
         let shared: Vec<&[u8]> = self.message.boot_log.iter().map(|log| log.as_slice()).collect();
@@ -108,12 +110,12 @@ pub(super) fn session(node: &Standing) -> Result<Option<Session>, String> {
     node.session.as_deref().map(Session::from_cbor).transpose().map_err(|error| error.to_string())
 }
 
-fn policy(app: &App, reference: &Hash) -> Result<Option<Arc<Policy>>, Refused> {
+fn policy(app: &App, reference: &Hash) -> Result<Option<Arc<RuledPolicy>>, Refused> {
     if *reference == Hash::ZERO {
         return Ok(None);
     }
     app.caches.policies.find(reference, || {
         let stored = app.store.policy(&app.cluster, reference).map_err(|error| store_refused(&error))?;
-        stored.map(|policy| Policy::parse(&policy.bytes)).transpose().map_err(|error| Refused::internal(&error))
+        stored.map(|policy| RuledPolicy::parse(&policy.bytes)).transpose().map_err(|error| Refused::internal(&error))
     })
 }
