@@ -21,7 +21,9 @@ pub type Target = fn(&[u8]) -> bool;
 pub const TARGETS: &[(&str, Target)] = &[
     ("attest", attest),
     ("bootlog", bootlog),
+    ("certificate", certificate),
     ("challenge", challenge),
+    ("cms", cms),
     ("efivar", efivar),
     ("enrol", enrol),
     ("evidence", evidence),

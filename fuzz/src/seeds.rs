@@ -34,6 +34,18 @@ const MAX_SEED: usize = 4 * 1024;
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "attest" => attestations(),
+        "certificate" => {
+            let mut seeds =
+                files("judgement/crypto/tests/data", &["ek_rsa_cert.der", "ek_ecc_cert.der", "swtpm-root.pem"]);
+            let names = ["rsa.cert.der", "P-256.cert.der", "P-521.cert.der", "ed.cert.der"];
+            seeds.extend(files("judgement/crypto/tests/data/signing", &names));
+            seeds
+        }
+        "cms" => {
+            let names =
+                ["rsa.sha256.attributes.p7s", "P-256.sha512.plain.p7s", "rsa.sha256.keyid.p7s", "two-signers.p7s"];
+            files("judgement/crypto/tests/data/signing", &names)
+        }
         "signature" => files("formats/tpm-wire/tests/data", &["quote.sig", "quote_rsa.sig"]),
         "public_area" => public_areas(),
         "tpm_command" => commands(),
@@ -93,6 +105,8 @@ fn from_corpus(target: &str) -> Vec<Vec<u8>> {
     let (kind, shorten): (&str, Shorten) = match target {
         "attest" => ("tpm-quote/attest", |bytes| bytes),
         "bootlog" => ("eventlog", boot_log_head),
+        "certificate" => ("cert: ", |bytes| bytes),
+        "cms" => ("authenticode/pkcs7", |bytes| bytes),
         "ima_binary" => ("ima-binary", binary_head),
         "ima_ascii" => ("ima-ascii", ascii_head),
         "siglist" | "efivar" => ("secure boot variable", |bytes| bytes),

@@ -2,6 +2,7 @@
 
 use avouch_appraise::{Policy as ReferencePolicy, Session};
 use avouch_bootlog::BootLog;
+use avouch_crypto::FileKey;
 use avouch_ima::policy::Policy;
 use avouch_ima::{Entry, ImaError, Replay, parse_ascii, parse_binary};
 use avouch_pe::efivar::Variable;
@@ -21,6 +22,39 @@ pub fn attest(data: &[u8]) -> bool {
     assert_eq!(attest.encode().as_deref(), Ok(data), "an attestation has one spelling");
     true
 }
+
+/// A certificate in each wrapping that files and TPMs have, and as a key that signs files.
+pub fn certificate(data: &[u8]) -> bool {
+    let facts = avouch_crypto::certificate::describe(data);
+    let key = FileKey::from_der(data);
+    if let Ok(file) = avouch_crypto::certificate::read_file(data) {
+        for facts in file.items.iter().filter_map(|item| item.facts.as_ref().ok()) {
+            let texts = [&facts.subject, &facts.issuer, &facts.serial].into_iter().chain(&facts.alternative_names);
+            assert!(texts.into_iter().all(|text| !text.chars().any(char::is_control)), "facts are safe to print");
+        }
+    }
+    if let Ok(key) = &key {
+        assert!(key.verify_digest(HashAlg::Sha256, &[7; 32], data).is_err(), "nobody signed that");
+    }
+    facts.is_ok() || key.is_ok()
+}
+
+/// A detached PKCS#7 signature, by a key that nobody holds.
+pub fn cms(data: &[u8]) -> bool {
+    let keys: Vec<FileKey> = FileKey::from_spki(STRANGER).into_iter().collect();
+    let verified = avouch_crypto::cms::verify_detached(data, HashAlg::Sha256, &[7; 32], &keys);
+    assert!(!keys.is_empty() && verified.is_err(), "nobody signed that");
+    avouch_crypto::cms::certificates(data).is_ok()
+}
+
+/// SubjectPublicKeyInfo of a P-256 key whose private half was thrown away.
+const STRANGER: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE,
+    0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04, 0x09, 0xFE, 0xF2, 0x64, 0xA4, 0xB0, 0x3E, 0x4E, 0x51, 0x0B, 0x4D,
+    0xDD, 0x53, 0xC0, 0x77, 0x6E, 0xB2, 0xB8, 0xDB, 0x44, 0x85, 0xAD, 0x7D, 0xC6, 0x08, 0xC1, 0x6F, 0xA9, 0xE2, 0x84,
+    0x87, 0x9C, 0xA8, 0xE8, 0x2C, 0xC1, 0x35, 0x14, 0x53, 0xAF, 0x99, 0x91, 0x36, 0x29, 0xA9, 0x18, 0xF7, 0x78, 0x53,
+    0x75, 0x27, 0x31, 0x6A, 0x8B, 0xC8, 0x44, 0x6A, 0x59, 0xBD, 0x98, 0x1A, 0x20, 0xB7, 0x00,
+];
 
 /// TPMT_SIGNATURE.
 pub fn signature(data: &[u8]) -> bool {

@@ -19,8 +19,8 @@ macro_rules! targets {
 }
 
 targets! {
-    attest bootlog challenge efivar enrol evidence ima_ascii ima_binary ima_policy pe_image public_area reference_policy sbat session
-    siglist signature token tpm_command tpm_response
+    attest bootlog certificate challenge cms efivar enrol evidence ima_ascii ima_binary ima_policy pe_image
+    public_area reference_policy sbat session siglist signature token tpm_command tpm_response
 }
 
 fn check(name: &str) {

@@ -147,16 +147,12 @@ impl<'a> SignedData<'a> {
     }
 
     fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let mut info = only(bytes)?.inside_of(tag::SEQUENCE)?;
-        let kind = info.expect(tag::OID)?;
-        if kind.value != oid::cms::SIGNED_DATA {
-            return Err(kind.fault());
-        }
-        let mut wrapped = info.expect(tag::constructed(0))?.inside();
-        info.finish()?;
-        let mut data = wrapped.expect(tag::SEQUENCE)?.inside();
-        wrapped.finish()?;
-
+        let outer = only(bytes)?;
+        let mut data = match unwrap(outer)? {
+            Some(data) => data.inside(),
+            // UEFI's authenticated variables carry the SignedData without its wrapping.
+            None => outer.inside_of(tag::SEQUENCE)?,
+        };
         data.expect(tag::INTEGER)?;
         data.expect(tag::SET)?;
         let mut content = data.expect(tag::SEQUENCE)?.inside();
@@ -174,6 +170,20 @@ impl<'a> SignedData<'a> {
         let signers = signers.into_iter().map(SignerInfo::read).collect::<Result<_, _>>()?;
         Ok(Self { content_type, detached, certificates, signers })
     }
+}
+
+/// The SignedData inside a ContentInfo; `None` when there is no ContentInfo.
+fn unwrap(outer: Tlv<'_>) -> Result<Option<Tlv<'_>>, Fault> {
+    let mut info = outer.inside_of(tag::SEQUENCE)?;
+    let Some(kind) = info.optional(tag::OID)? else { return Ok(None) };
+    if kind.value != oid::cms::SIGNED_DATA {
+        return Err(kind.fault());
+    }
+    let mut wrapped = info.expect(tag::constructed(0))?.inside();
+    info.finish()?;
+    let data = wrapped.expect(tag::SEQUENCE)?;
+    wrapped.finish()?;
+    Ok(Some(data))
 }
 
 impl<'a> SignerInfo<'a> {

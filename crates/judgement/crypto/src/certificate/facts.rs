@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use data_encoding::HEXLOWER;
+
 use super::fields::{AlternativeName, Fields, Spki, usage};
 use super::oid::{self, dotted, tcg};
 use super::{CertificateError, name};
@@ -236,6 +238,7 @@ fn alternative_name(found: &AlternativeName<'_>) -> String {
         AlternativeName::Dns(name) => format!("DNS:{}", name.escape_default()),
         AlternativeName::Uri(uri) => format!("URI:{}", uri.escape_default()),
         AlternativeName::Directory(attributes) => format!("DirName:{}", name::text(attributes)),
+        AlternativeName::Named(oid, value) => format!("{}={}", dotted(oid), HEXLOWER.encode(value)),
         AlternativeName::Other(number) => format!("GeneralName [{number}]"),
     }
 }

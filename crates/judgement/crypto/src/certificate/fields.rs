@@ -55,6 +55,9 @@ pub(crate) enum AlternativeName<'a> {
     Dns(String),
     Uri(String),
     Directory(Vec<name::Attribute<'a>>),
+    /// An otherName: its identifier and its value in DER.
+    Named(&'a [u8], &'a [u8]),
+    /// The number of another kind.
     Other(u8),
 }
 
@@ -305,6 +308,12 @@ impl<'a> AlternativeName<'a> {
                 let name = inside.expect(tag::SEQUENCE)?;
                 inside.finish()?;
                 Self::Directory(name::attributes(name.inside())?)
+            }
+            0xA0 => {
+                let mut inside = tlv.inside();
+                let (oid, wrapped) = (inside.expect(tag::OID)?, inside.expect(tag::constructed(0))?);
+                inside.finish()?;
+                Self::Named(oid.value, wrapped.value)
             }
             other => Self::Other(other & 0x1F),
         })

@@ -2,6 +2,7 @@
 
 use super::{CertificateError, CertificateFacts, describe, pem};
 use crate::cms;
+use crate::tlv::Elements;
 
 /// Most blocks of one file that are read; the largest vendor collections hold a few hundred.
 const MAX_BLOCKS: usize = 4_096;
@@ -28,7 +29,7 @@ pub enum Container {
     Der,
     /// PEM blocks (RFC 7468).
     Pem,
-    /// The certificates of a PKCS#7 or CMS SignedData.
+    /// The certificates of a PKCS#7 or CMS SignedData, in a WIN_CERTIFICATE or not.
     Pkcs7,
     /// The contents of an NV index of a TPM: with the TCG's header, or filled up.
     Nv,
@@ -57,7 +58,8 @@ pub fn read_file(bytes: &[u8]) -> Result<CertificateFile, CertificateError> {
     if let Some(file) = from_pem(bytes) {
         return Ok(file);
     }
-    if let Ok(certificates) = cms::certificates(bytes) {
+    let signature = win_certificate(bytes).unwrap_or(bytes);
+    if let Ok(certificates) = cms::certificates(signature) {
         let items = certificates.iter().map(|der| Item::new(None, der.to_vec())).collect();
         return Ok(CertificateFile { container: Container::Pkcs7, items, truncated: false });
     }
@@ -88,6 +90,20 @@ fn from_pem(bytes: &[u8]) -> Option<CertificateFile> {
         });
     }
     (!items.is_empty()).then_some(CertificateFile { container: Container::Pem, items, truncated })
+}
+
+/// What a WIN_CERTIFICATE of UEFI holds (UEFI 2.10 section 32.2.4): length, revision 2.0, type; a PKCS#7 follows at
+/// once (0x0002) or behind a GUID (0x0EF1), and zeros up to a multiple of eight bytes.
+fn win_certificate(bytes: &[u8]) -> Option<&[u8]> {
+    let (_length, rest) = bytes.split_first_chunk::<4>()?;
+    let (_guid, body) = match rest.first_chunk::<4>()? {
+        [0x00, 0x02, 0x02, 0x00] => rest.split_at_checked(4)?,
+        [0x00, 0x02, 0xF1, 0x0E] => rest.split_at_checked(4 + 16)?,
+        _ => return None,
+    };
+    let signature = Elements::new(body).next().ok()?.whole;
+    let filling = body.get(signature.len()..)?;
+    filling.iter().all(|byte| *byte == 0).then_some(signature)
 }
 
 impl Item {

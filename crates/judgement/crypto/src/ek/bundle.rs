@@ -60,3 +60,24 @@ pub fn certificates() -> impl Iterator<Item = BundledCertificate> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::certificate::Fields;
+    use crate::ek::path::chosen_by_hand;
+
+    #[test]
+    fn every_bundled_ca_is_self_signed_or_chains_inside_the_bundle_or_is_pinned() {
+        let all: Vec<BundledCertificate> = certificates().collect();
+        for ca in &all {
+            let child = Fields::decode(&ca.der).unwrap();
+            let issuers = all.iter().map(|issuer| Fields::decode(&issuer.der).unwrap());
+            let signed =
+                issuers.filter(|issuer| issuer.subject == child.issuer).any(|issuer| chosen_by_hand(&child, &issuer));
+            assert!(signed || ca.pinned, "{}", ca.facts.subject);
+            assert!(!(signed && ca.pinned), "{}: its issuer is here, so it needs no pin", ca.facts.subject);
+        }
+    }
+}

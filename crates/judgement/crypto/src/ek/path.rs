@@ -207,3 +207,11 @@ fn check_sha1(child: &Fields<'_>, issuer: &Fields<'_>) -> Result<(), LinkFault> 
     let key = aws_lc_rs::rsa::PublicKeyComponents { n: modulus, e: exponent };
     key.verify(parameters, child.signed, child.signature).map_err(|_| LinkFault::Signature)
 }
+
+/// `child`, a certificate that somebody chose, is signed by `issuer`, a CA for TPM keys.
+#[cfg(test)]
+pub(super) fn chosen_by_hand(child: &Fields<'_>, issuer: &Fields<'_>) -> bool {
+    let root = issuer.issuer == issuer.subject;
+    let serves = root || check_ca(issuer, Wanted::EndorsementKey, 0).is_ok();
+    serves && check_signature(child, Origin::Bundle, issuer).is_ok()
+}

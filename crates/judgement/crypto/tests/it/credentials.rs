@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use avouch_crypto::{Credential, CryptoError, hmac_sha256, make_credential, random};
@@ -123,14 +123,22 @@ impl Swtpm {
     }
 }
 
+fn try_tool(dir: &Path, name: &str, args: &[&str]) -> bool {
+    run_tool(dir, name, args).status.success()
+}
+
 fn tool(dir: &Path, name: &str, args: &[&str]) {
-    let out = Command::new(name)
+    let out = run_tool(dir, name, args);
+    assert!(out.status.success(), "{name} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+fn run_tool(dir: &Path, name: &str, args: &[&str]) -> Output {
+    Command::new(name)
         .current_dir(dir)
         .env("TPM2TOOLS_TCTI", format!("swtpm:path={}", dir.join("tpm").display()))
         .args(args)
         .output()
-        .unwrap();
-    assert!(out.status.success(), "{name} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        .unwrap()
 }
 
 #[test]
@@ -161,4 +169,91 @@ fn swtpm_opens_the_credential() {
     let activate = ["-c", "ak.ctx", "-C", "ek.ctx", "-i", "credential", "-o", "secret", "-P", "session:session.ctx"];
     tool(dir, "tpm2_activatecredential", &activate);
     assert_eq!(fs::read(dir.join("secret")).unwrap(), secret);
+}
+
+/// What `tpm2_createprimary` needs to make an endorsement key like one of the TCG's templates.
+struct Template {
+    name: &'static str,
+    key: &'static str,
+    name_alg: &'static str,
+    /// libtpms need not have it.
+    optional: bool,
+}
+
+const TEMPLATES: [Template; 7] = [
+    Template { name: "L-1", key: "rsa2048:aes128cfb", name_alg: "sha256", optional: false },
+    Template { name: "L-2", key: "ecc256:aes128cfb", name_alg: "sha256", optional: false },
+    Template { name: "H-2", key: "ecc256:aes128cfb", name_alg: "sha256", optional: false },
+    Template { name: "H-3", key: "ecc384:aes256cfb", name_alg: "sha384", optional: false },
+    Template { name: "H-4", key: "ecc521:aes256cfb", name_alg: "sha512", optional: true },
+    Template { name: "H-6", key: "rsa3072:aes256cfb", name_alg: "sha384", optional: true },
+    Template { name: "H-7", key: "rsa4096:aes256cfb", name_alg: "sha384", optional: true },
+];
+
+#[test]
+fn swtpm_opens_credentials_for_endorsement_keys_of_every_template() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let has_tools = Command::new("tpm2_activatecredential").arg("--version").output().is_ok();
+    let Some(_swtpm) = has_tools.then(|| Swtpm::start(dir)).flatten() else {
+        println!("skipped: install swtpm and tpm2-tools to run this test");
+        return;
+    };
+    let ak = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign";
+    tool(dir, "tpm2_createprimary", &["-C", "e", "-G", "ecc256:ecdsa-sha256:null", "-a", ak, "-c", "ak.ctx"]);
+    tool(dir, "tpm2_flushcontext", &["-t"]);
+    tool(dir, "tpm2_readpublic", &["-c", "ak.ctx", "-n", "ak.name"]);
+    tool(dir, "tpm2_flushcontext", &["-t"]);
+    let name = fs::read(dir.join("ak.name")).unwrap();
+
+    let ek = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|adminwithpolicy|restricted|decrypt";
+    for Template { name: template, key, name_alg, optional } in TEMPLATES {
+        let create = ["-C", "e", "-G", key, "-g", name_alg, "-a", ek, "-c", "ek.ctx"];
+        if optional && !try_tool(dir, "tpm2_createprimary", &create) {
+            println!("skipped: this software TPM cannot make an endorsement key {template}");
+            continue;
+        } else if !optional {
+            tool(dir, "tpm2_createprimary", &create);
+        }
+        tool(dir, "tpm2_flushcontext", &["-t"]);
+        tool(dir, "tpm2_readpublic", &["-c", "ek.ctx", "-f", "tss", "-o", "ek.pub"]);
+        tool(dir, "tpm2_flushcontext", &["-t"]);
+        let public = fs::read(dir.join("ek.pub")).unwrap();
+        let secret = random::<32>();
+        let credential = make_credential(&PublicArea::parse_sized(&public).unwrap(), &name, &secret).unwrap();
+        let header = [0xBA, 0xDC, 0xC0, 0xDE, 0, 0, 0, 1];
+        let file = [header.as_slice(), &credential.id_object, &credential.encrypted_secret].concat();
+        fs::write(dir.join("credential"), &file).unwrap();
+        let activate = ["-c", "ak.ctx", "-C", "ek.ctx", "-i", "credential", "-o", "secret"];
+        tool(dir, "tpm2_activatecredential", &activate);
+        tool(dir, "tpm2_flushcontext", &["-t"]);
+        assert_eq!(fs::read(dir.join("secret")).unwrap(), secret, "{template}");
+
+        let mut changed = file;
+        *changed.last_mut().unwrap() ^= 1;
+        fs::write(dir.join("credential"), changed).unwrap();
+        assert!(!try_tool(dir, "tpm2_activatecredential", &activate), "{template}: a changed credential opens");
+        tool(dir, "tpm2_flushcontext", &["-t"]);
+        println!("{template}: opened by the software TPM");
+    }
+}
+
+#[test]
+fn ecc_credentials_are_fresh_each_time() {
+    let pair =
+        aws_lc_rs::signature::EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let point = pair.public_key().as_ref();
+    let key = Key::Ecc {
+        symmetric: Symmetric::AES_128_CFB,
+        scheme: Scheme::Null,
+        curve: Curve::P256,
+        kdf: Kdf::Null,
+        x: &point[1..33],
+        y: &point[33..],
+    };
+    let ek = PublicArea::new(HashAlg::Sha256, EK, &[], key).unwrap();
+    let made: Vec<_> = (0..2).map(|_| make_credential(&ek, data!("ak.name"), &[7; 32]).unwrap()).collect();
+    assert_ne!(made[0].encrypted_secret, made[1].encrypted_secret);
+    assert_ne!(made[0].id_object, made[1].id_object);
+    assert_eq!(made[0].encrypted_secret.len(), 2 + 2 + 32 + 2 + 32);
 }

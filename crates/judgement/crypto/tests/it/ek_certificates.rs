@@ -17,7 +17,7 @@ fn recorded_bundle() -> String {
     String::from_utf8(text).unwrap()
 }
 
-fn recorded_ek() -> PublicArea<'static> {
+pub(crate) fn recorded_ek() -> PublicArea<'static> {
     PublicArea::parse_sized(data!("ek_rsa.pub.tpm2b")).unwrap()
 }
 
@@ -121,10 +121,10 @@ fn root_without_the_intermediate_reaches_nothing() {
 }
 
 /// A vendor of our own, to make certificates that no vendor makes.
-struct Vendor(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Vendor(pub(crate) CertifiedIssuer<'static, KeyPair>);
 
 impl Vendor {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "TPM vendor root");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -133,12 +133,12 @@ impl Vendor {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn roots(&self) -> EkRoots {
+    pub(crate) fn roots(&self) -> EkRoots {
         EkRoots::from_pem(&self.0.pem()).unwrap()
     }
 
     /// An ordinary EK certificate, changed by `edit`.
-    fn certify(&self, key: &impl PublicKeyData, edit: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+    pub(crate) fn certify(&self, key: &impl PublicKeyData, edit: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name = Default::default();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(EK_PURPOSE.to_vec())];
@@ -167,7 +167,7 @@ fn directory_name() -> Vec<u8> {
     tlv(0x30, &[&tlv(0xA4, &[&tlv(0x30, &[&set])])])
 }
 
-fn recorded_spki() -> SubjectPublicKeyInfo {
+pub(crate) fn recorded_spki() -> SubjectPublicKeyInfo {
     let Key::Rsa { modulus, .. } = *recorded_ek().key() else { panic!("the recorded EK is RSA") };
     let der: PublicKeyX509Der<'_> = PublicKeyComponents { n: modulus, e: &[1, 0, 1][..] }.as_der().unwrap();
     SubjectPublicKeyInfo::from_der(der.as_ref()).unwrap()
