@@ -178,7 +178,7 @@ impl fmt::Display for KeyFacts {
 impl TpmFacts {
     pub(crate) fn of(fields: &Fields<'_>) -> Option<Self> {
         let attributes = fields.directory_attributes();
-        let find = |oid| attributes.iter().find(|attribute| attribute.oid == oid).map(name::Attribute::text);
+        let find = |oid| attributes.iter().find(|attribute| attribute.oid == oid).map(name::Attribute::printable);
         let facts =
             Self { manufacturer: find(tcg::MANUFACTURER), model: find(tcg::MODEL), version: find(tcg::VERSION) };
         let any = facts.manufacturer.is_some() || facts.model.is_some() || facts.version.is_some();

@@ -16,8 +16,21 @@ pub(crate) struct Attribute<'a> {
 }
 
 impl Attribute<'_> {
+    /// Its characters; control characters are escaped, so that it is safe to print.
+    pub(crate) fn printable(&self) -> String {
+        let text = self.text();
+        text.chars().fold(String::new(), |mut out, character| {
+            if character.is_control() {
+                out.extend(character.escape_default())
+            } else {
+                out.push(character)
+            }
+            out
+        })
+    }
+
     /// Its characters.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         let bytes = self.value.value;
         match self.value.tag {
             // UTF8String, NumericString, PrintableString, IA5String, VisibleString.

@@ -115,6 +115,19 @@ fn set_in_the_wrong_order_is_accepted_and_stays_as_it_is() {
 }
 
 #[test]
+fn what_a_vendor_calls_its_tpm_is_safe_to_print() {
+    let attribute = tlv(0x30, &[tlv(0x06, &[0x67, 0x81, 0x05, 0x02, 0x02]), tlv(0x0C, b"A\x1B[31mB\n")].concat());
+    let name = tlv(0xA4, &tlv(0x30, &tlv(0x31, &attribute)));
+    let vendor = Vendor::new();
+    let certificate = vendor.certify(&recorded_spki(), |params| {
+        params.custom_extensions = vec![CustomExtension::from_oid_content(&[2, 5, 29, 17], tlv(0x30, &name))];
+    });
+    assert_eq!(verify(&vendor, &certificate).unwrap().model.as_deref(), Some("A\\u{1b}[31mB\\n"));
+    let facts = describe(&certificate).unwrap();
+    assert_eq!(facts.alternative_names, ["DirName:2.23.133.2.2=A\\1B[31mB\\0A"]);
+}
+
+#[test]
 fn vendor_header_before_the_certificate_is_taken_off() {
     let vendor = Vendor::new();
     let der = ordinary(&vendor);
