@@ -288,11 +288,6 @@ codes! {
         "A userspace log that is sent is taken whole or not at all.",
         "What systemd measured cannot be told.",
         "Look at /run/log/systemd/tpm2-measure.log on the node; report the offset.";
-    /// The kernel's version was measured a second time, with another value.
-    KernelReplaced = "KERNEL_REPLACED": Ima Fail Critical,
-        "A boot session has one kernel.",
-        "Another kernel took over by kexec, without a TPM reset and without a boot that could be judged.",
-        "Reboot through the firmware; forbid kexec (kernel.kexec_load_disabled=1) where it is not needed.";
     /// The policy has a rule of its own, and it did not run.
     RulesNotRun = "RULES_NOT_RUN": Rules Unverifiable High,
         "A policy's own rule must run before anything is a pass.",

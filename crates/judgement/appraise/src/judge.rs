@@ -119,6 +119,8 @@ fn judge_logs(
     note_fork(fork, &mut judgement.lasting);
     let mut verdict = Verdict::empty(&quote.challenge, context);
     verdict.session = Some(session_facts(quote, logs.ima.proof.count));
+    let bank = quote.selection.bank;
+    verdict.booted = logs.boot.sent.as_ref().map(|log| boot::summary(&log.boot_state(bank, &avouch_crypto::Hash)));
     let mut judged = vec![ClaimName::Quote, ClaimName::Session, ClaimName::Logs];
     let policy = applicable(policy, &quote.challenge, &mut judgement.momentary);
     let mut proof = logs.ima.proof.clone();

@@ -22,6 +22,7 @@
 mod attested;
 mod booted;
 mod cause;
+mod cel;
 mod clock;
 mod code;
 mod enrolment;
@@ -41,6 +42,7 @@ mod verdict;
 
 pub use booted::{Booted, BootedFact, BootedPart};
 pub use cause::{Cause, CauseKind};
+pub use cel::{CelEncoding, CelError, MAX_CEL_BYTES, MAX_CEL_RECORDS, to_tlv};
 pub use code::{ClaimName, CodeFacts, Effect, FindingCode, Severity};
 pub use enrolment::{CheckedEk, EnrolledKeys, NodeKeys, check_ek};
 pub use finding::{Finding, Place};

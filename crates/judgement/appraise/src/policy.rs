@@ -15,7 +15,7 @@ use avouch_tpm_wire::HashAlg;
 pub use draft::{Confirmation, DraftError, PolicyDraft};
 pub use reference::{EarlyFile, NamedBuffer, ReferenceBoot, ReferenceError};
 
-pub(crate) use boot::{BootTables, ConfirmedBoot, DeniedFirmware, Expected, Pending, Rule};
+pub(crate) use boot::{BootTables, ConfirmedBoot, DeniedFirmware, Expected, Pending, Rule, event_type};
 use file::PolicyFile;
 
 use crate::text::unhex32;

@@ -44,6 +44,42 @@ pub(crate) struct BootProof {
     pub(crate) events: u64,
     /// What the judgement of the boot saw and did not see.
     pub(crate) judged: BootJudged,
+    /// Number of the sequence of phase words that extended PCR 11 without a log.
+    pub(crate) phases: u8,
+    /// What the userspace log proved.
+    pub(crate) userspace: Option<Userspace>,
+}
+
+/// Records of the userspace log that the quote proves, and the PCRs that they moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Userspace {
+    pub(crate) records: u64,
+    values: Vec<(u32, Digest)>,
+}
+
+impl BootProof {
+    /// A proof of nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { values: [None; 24], events: 0, judged: BootJudged::default(), phases: 0, userspace: None }
+    }
+}
+
+impl Userspace {
+    /// What is to be kept of the values after `records`.
+    pub(crate) fn between(records: u64, before: &[Option<Digest>; 24], after: &[Option<Digest>; 24]) -> Self {
+        let moved = (0u32..).zip(before.iter().zip(after)).filter(|(_, (before, after))| before != after);
+        Self { records, values: moved.filter_map(|(pcr, (_, after))| Some((pcr, (*after)?))).collect() }
+    }
+
+    /// `values` with what the records moved.
+    pub(crate) fn over(&self, mut values: [Option<Digest>; 24]) -> [Option<Digest>; 24] {
+        for (pcr, value) in &self.values {
+            if let Some(slot) = usize::try_from(*pcr).ok().and_then(|pcr| values.get_mut(pcr)) {
+                *slot = Some(*value);
+            }
+        }
+        values
+    }
 }
 
 /// The IMA list so far.
@@ -254,6 +290,20 @@ struct StoredProof {
     /// Absent in sessions of releases before semantics 2.
     #[n(11)]
     boot_judged: Option<BootJudged>,
+    /// Absent when no phase word was unlogged.
+    #[n(12)]
+    phases: Option<u8>,
+    #[n(13)]
+    userspace: Option<StoredUserspace>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct StoredUserspace {
+    #[n(0)]
+    records: u64,
+    #[n(1)]
+    values: Vec<StoredValue>,
 }
 
 #[derive(Encode, Decode)]
@@ -313,6 +363,11 @@ impl From<&Proven> for StoredProof {
             findings: proven.findings.gravest(Session::MAX_FINDINGS).into_iter().map(StoredFinding::from).collect(),
             tallies: *proven.findings.tallies(),
             boot_judged: Some(proven.boot.judged.clone()),
+            phases: Some(proven.boot.phases).filter(|phases| *phases != 0),
+            userspace: proven.boot.userspace.as_ref().map(|userspace| StoredUserspace {
+                records: userspace.records,
+                values: userspace.values.iter().map(|(pcr, value)| StoredValue::new(*pcr, value)).collect(),
+            }),
         }
     }
 }
@@ -354,6 +409,13 @@ impl Stored {
     }
 }
 
+impl StoredUserspace {
+    fn into_userspace(self, bank: HashAlg) -> Option<Userspace> {
+        let value = |stored: StoredValue| Some((stored.pcr, Digest::new(bank, &stored.value)?));
+        Some(Userspace { records: self.records, values: self.values.into_iter().map(value).collect::<Option<_>>()? })
+    }
+}
+
 impl StoredProof {
     fn into_proven(self) -> Option<Proven> {
         let bank = HashAlg::from_id(self.bank)?;
@@ -362,12 +424,23 @@ impl StoredProof {
             *values.get_mut(usize::try_from(stored.pcr).ok()?)? = Some(Digest::new(bank, &stored.value)?);
         }
         let value = Digest::new(bank, &self.ima_value)?;
+        let userspace = match self.userspace {
+            Some(stored) => Some(stored.into_userspace(bank)?),
+            None => None,
+        };
+        let boot = BootProof {
+            values,
+            events: self.boot_events,
+            judged: self.boot_judged.unwrap_or_default(),
+            phases: self.phases.unwrap_or(0),
+            userspace,
+        };
         let findings = self.findings.into_iter().map(StoredFinding::into_finding).collect::<Option<Vec<_>>>()?;
         Some(Proven {
             policy_ref: self.policy_ref,
             bank,
             mask: self.mask,
-            boot: BootProof { values, events: self.boot_events, judged: self.boot_judged.unwrap_or_default() },
+            boot,
             ima: ImaProof { count: self.ima_count, bytes: self.ima_bytes, value, judged: self.judged },
             findings: Findings::resume(findings, self.tallies),
         })

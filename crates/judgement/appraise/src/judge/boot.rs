@@ -8,14 +8,21 @@
 //! ```
 
 mod answer;
+mod demands;
 mod explained;
+mod grammar;
+mod summary;
 
-use avouch_bootlog::BootLog;
+use avouch_bootlog::content::NoAction;
+use avouch_bootlog::{BootLog, Content};
+use avouch_crypto::Hash as Sha;
 use avouch_ima::IMA_PCR;
 use avouch_tpm_wire::HashAlg;
 
 use self::answer::{Answer, Measured, Source, Sources};
+use self::demands::Demands;
 pub(crate) use self::explained::BootJudged;
+pub(super) use self::summary::summary;
 use super::{Context, Judgement};
 use crate::code::FindingCode;
 use crate::finding::{Finding, Findings, Place};
@@ -45,6 +52,12 @@ pub(super) fn judge(
     for pcr in &pcrs {
         boot.pcr(*pcr);
     }
+    let selection = logs.quote.selection;
+    grammar::judge(log, selection, judged, &mut judgement.lasting);
+    let state = log.boot_state(bank, &Sha);
+    let (sources, findings) = (&sources, &mut judgement.lasting);
+    Demands { log, state: &state, sources, selection, judged: &mut *judged, findings }.judge();
+    statements(log, judged);
     true
 }
 
@@ -107,7 +120,6 @@ impl Boot<'_, '_> {
         }
         match sources.exact(pcr, &events) {
             Some(boot) => self.judged.exact(pcr, boot),
-            None if denied.iter().any(Option::is_some) => self.one_by_one(pcr, &events, &denied),
             None => self.one_by_one(pcr, &events, &denied),
         }
     }
@@ -145,6 +157,15 @@ impl Boot<'_, '_> {
         } else {
             self.judged.mixed(pcr, &good);
         }
+    }
+}
+
+/// Events that extend nothing: the quote says nothing of them.
+fn statements(log: &BootLog<'_>, judged: &mut BootJudged) {
+    let told = |content| !matches!(content, Content::NoAction(NoAction::SpecId(_) | NoAction::StartupLocality(_)));
+    let count = log.events().iter().filter(|event| !event.extends() && told(event.content())).count();
+    if count > 0 {
+        judged.hole("BOOT_STATEMENTS", format!("{count} events extend no PCR; what they say was not looked at"));
     }
 }
 

@@ -6,7 +6,7 @@ use avouch_tpm_wire::PcrSelection;
 
 use super::{BootJudged, Policies};
 use crate::policy::Policy;
-use crate::replay::ReplayedLogs;
+use crate::replay::{PHASE_PCR, ReplayedLogs, words};
 use crate::session::{ImaJudged, Phase};
 use crate::verdict::Coverage;
 
@@ -19,11 +19,9 @@ pub(super) fn nothing(why: &str) -> Coverage {
 
 /// The holes that every quote has.
 pub(super) fn always(selection: PcrSelection, coverage: &mut Coverage) {
-    if !selection.pcrs().any(|pcr| pcr == 11) {
-        coverage.hole(
-            "PCR_11_NOT_SELECTED",
-            "PCR 11 is not quoted: systemd 252 extends it with boot phases without a log, so it cannot be replayed",
-        );
+    if !selection.pcrs().any(|pcr| pcr == PHASE_PCR) {
+        let what = "PCR 11 is not quoted: the sections of a unified kernel image and the boot phases are not proven";
+        coverage.hole("PCR_11_NOT_SELECTED", what);
     }
     coverage.hole(
         "RELAY",
@@ -49,6 +47,7 @@ pub(super) fn of(
             selection.bank
         ),
     );
+    after_firmware(logs, &mut coverage);
     match boot {
         Some(boot) => {
             let pcrs = PcrSelection { mask: selection.mask & !(1 << IMA_PCR), ..selection };
@@ -72,6 +71,20 @@ pub(super) fn of(
     }
     always(selection, &mut coverage);
     coverage
+}
+
+/// What moved the PCRs after the firmware's log.
+fn after_firmware(logs: &ReplayedLogs<'_>, coverage: &mut Coverage) {
+    let proof = &logs.boot.proof;
+    if let Some(userspace) = &proof.userspace {
+        let what =
+            format!("{} records of systemd's log are in the quote; their words were not judged", userspace.records);
+        coverage.cover("USERSPACE_LOG", what);
+    } else if logs.quote.selection.pcrs().any(|pcr| pcr == PHASE_PCR) {
+        let words = words(proof.phases);
+        let told = if words.is_empty() { "none".into() } else { words.join(", ") };
+        coverage.cover("PCR_11_PHASES", format!("phase words that reproduce PCR 11, without a log: {told}"));
+    }
 }
 
 fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {

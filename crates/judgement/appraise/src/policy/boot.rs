@@ -23,11 +23,8 @@ pub(crate) struct BootTables {
     /// By digest: why.
     pub(crate) denied: HashMap<Vec<u8>, String>,
     pub(crate) rules: Vec<Rule>,
-    #[expect(dead_code, reason = "judged with what booted")]
     pub(crate) secure_boot_required: bool,
-    #[expect(dead_code, reason = "judged with what booted")]
     pub(crate) command_line: CommandLineWords,
-    #[expect(dead_code, reason = "judged with what booted")]
     /// Least revocation level by component.
     pub(crate) sbat: BTreeMap<String, u32>,
 }
@@ -81,9 +78,7 @@ pub(crate) struct Rule {
 /// Words of the kernel's command line, as the kernel compares them.
 #[derive(Debug)]
 pub(crate) struct CommandLineWords {
-    #[expect(dead_code, reason = "judged with what booted")]
     pub(crate) denied: Vec<String>,
-    #[expect(dead_code, reason = "judged with what booted")]
     pub(crate) required: Vec<String>,
 }
 
@@ -301,6 +296,6 @@ fn words(section: &'static str, listed: &[String]) -> Result<Vec<String>, Policy
 }
 
 /// The type that the profile calls so; its numbers lie in two short ranges.
-fn event_type(name: &str) -> Option<EventType> {
+pub(crate) fn event_type(name: &str) -> Option<EventType> {
     (0..0x20).chain(0x8000_0000..0x8000_0100).map(EventType).find(|kind| kind.name() == name && name != "EV_UNKNOWN")
 }

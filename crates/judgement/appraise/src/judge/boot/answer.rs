@@ -1,6 +1,7 @@
 //! One event's answer: good by a source, bad, or unknown.
 
-use avouch_bootlog::Event;
+use avouch_bootlog::{Content, DataCheck, Event};
+use avouch_crypto::Hash as Sha;
 use avouch_tpm_wire::{Digest, HashAlg};
 
 use crate::code::FindingCode;
@@ -99,12 +100,22 @@ impl<'p> Sources<'p> {
     /// The first rule that matches. Variable and text are conditions on data, which hold only where the digest covers
     /// the data.
     fn rule(&self, event: &Event<'_>) -> Option<&'p Rule> {
+        let check = event.check_data(self.bank, &Sha);
         self.tables.rules.iter().find(|rule| {
             rule.pcr == event.pcr
                 && rule.event_type.is_none_or(|kind| kind == event.event_type)
-                && rule.is_by_type_alone()
+                && rule.variable.as_ref().is_none_or(|name| check == DataCheck::Covered && is_variable(event, name))
+                && rule.text.as_ref().is_none_or(|text| check.proves_value() && is_text(event, text))
         })
     }
+}
+
+fn is_variable(event: &Event<'_>, name: &str) -> bool {
+    matches!(event.content(), Content::Variable(variable) if variable.name == *name)
+}
+
+fn is_text(event: &Event<'_>, text: &str) -> bool {
+    matches!(event.content(), Content::Text(words) if words == *text)
 }
 
 impl Measured<'_, '_> {

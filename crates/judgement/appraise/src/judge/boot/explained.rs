@@ -28,6 +28,11 @@ impl BootJudged {
         self.exact.push((pcr, printable(boot.label.as_bytes())));
     }
 
+    /// True when one confirmed boot has exactly the events of this PCR.
+    pub(super) fn is_exact(&self, pcr: u32) -> bool {
+        self.exact.iter().any(|(exact, _)| *exact == pcr)
+    }
+
     /// Every event has a source, and they are of several.
     pub(super) fn mixed(&mut self, pcr: u32, good: &[(&Measured<'_, '_>, Source<'_>)]) {
         let mut counts: Vec<(String, usize)> = Vec::new();
