@@ -5,22 +5,30 @@ use alloc::vec::Vec;
 
 use avouch_tpm_wire::HashAlg;
 
-use crate::body::{Field, builtin_fields};
 use crate::entry::OLD_NAME_BYTES;
-use crate::{DigestAlg, Entries, Entry, Fault, IMA_PCR, ImaError, MAX_TEMPLATE_DATA, parse_binary};
+use crate::field::{Field, Fields, Spelling};
+use crate::{DigestAlg, Entries, Entry, Fault, IMA_PCR, ImaError, MAX_TEMPLATE_DATA, OtherPcrs, parse_binary};
 
 /// Reads an ASCII list, or the rest of one: `first_index` is the number of entries before it.
 ///
 /// Lines are `PCR template-hash template-name fields…`. Names are not escaped by the kernel: a name that holds a line
 /// break cannot be told from two lines, and stops the reading there or fails to replay; the binary spelling has no
-/// such limit. Templates other than `ima`, `ima-ng`, `ima-sig`, `ima-buf`, `ima-modsig`, `ima-ngv2` and `ima-sigv2`
-/// are refused, because their data cannot be rebuilt from text.
+/// such limit. Every built-in template and every custom one of known fields is rebuilt; others are refused with
+/// [`Fault::Template`], because nothing tells how their text was made.
+///
+/// Memory is bounded by four times the text: the rebuilt list, and 16 bytes for each line.
 pub fn parse_ascii(text: &[u8], first_index: u64) -> AsciiList {
+    parse_ascii_of(text, first_index, IMA_PCR, OtherPcrs::Refuse)
+}
+
+/// [`parse_ascii`] for another PCR than [`IMA_PCR`], or with the entries of other PCRs kept.
+pub fn parse_ascii_of(text: &[u8], first_index: u64, pcr: u32, other_pcrs: OtherPcrs) -> AsciiList {
     let mut list = AsciiList {
         binary: Vec::new(),
         lines: Vec::new(),
         hash: HashAlg::Sha1,
-        pcr: IMA_PCR,
+        pcr,
+        other_pcrs,
         first_index,
         error: None,
     };
@@ -36,6 +44,7 @@ pub struct AsciiList {
     lines: Vec<(usize, usize)>,
     hash: HashAlg,
     pcr: u32,
+    other_pcrs: OtherPcrs,
     first_index: u64,
     error: Option<ImaError>,
 }
@@ -43,7 +52,10 @@ pub struct AsciiList {
 impl AsciiList {
     /// The entries; their offsets are those of the text. The last item is the error, if the text had one.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry<'_>, ImaError>> {
-        let binary: Entries<'_> = parse_binary(&self.binary, self.first_index).template_hash(self.hash).pcr(self.pcr);
+        let binary: Entries<'_> = parse_binary(&self.binary, self.first_index)
+            .template_hash(self.hash)
+            .pcr(self.pcr)
+            .other_pcrs(self.other_pcrs);
         let mut lines = self.lines.iter();
         let entries = binary.map(move |entry| {
             let &(offset, end_offset) = lines.next().unwrap_or(&(0, 0));
@@ -58,6 +70,11 @@ impl AsciiList {
             *failed = item.is_err();
             go_on.then_some(item)
         })
+    }
+
+    /// The algorithm of the template hashes, by the width in the first line; SHA-1 for an empty list.
+    pub fn template_hash(&self) -> HashAlg {
+        self.hash
     }
 
     /// The list in the binary spelling, as far as the text is good.
@@ -91,13 +108,13 @@ impl AsciiList {
         let line = line.strip_prefix(b" ").unwrap_or(line);
         let (pcr, rest) = word(line, "PCR index")?;
         let pcr = number(pcr).ok_or(Fault::Field { field: "PCR index", wanted: "a decimal number", got: pcr.len() })?;
-        if pcr != self.pcr {
+        if pcr != self.pcr && self.other_pcrs == OtherPcrs::Refuse {
             return Err(Fault::Pcr { wanted: self.pcr, got: pcr });
         }
         let (hash, rest) = word(rest, "template hash")?;
         let (template, fields) = word(rest, "template name")?;
         self.binary.extend_from_slice(&pcr.to_le_bytes());
-        self.template_hash(hash)?;
+        self.push_template_hash(hash)?;
         self.framed(|out| {
             out.extend_from_slice(template);
             Ok(())
@@ -105,13 +122,13 @@ impl AsciiList {
         if template == b"ima" {
             return old(&mut self.binary, fields);
         }
-        let known = core::str::from_utf8(template).ok().filter(|name| *name != "evm-sig").and_then(builtin_fields);
+        let known = core::str::from_utf8(template).ok().and_then(Fields::of);
         let known = known.ok_or(Fault::Template { got: template.len() })?;
         self.framed(|out| rebuild(out, known, fields))
     }
 
     /// The first line tells the width for the whole list.
-    fn template_hash(&mut self, hex: &[u8]) -> Result<(), Fault> {
+    fn push_template_hash(&mut self, hex: &[u8]) -> Result<(), Fault> {
         let before = self.binary.len();
         push_hex(&mut self.binary, hex, "template hash")?;
         let got = self.binary.len().saturating_sub(before);
@@ -155,40 +172,86 @@ fn framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Faul
     Ok(())
 }
 
-/// Splits the text into the template's fields and writes each as the kernel has it. The name comes second and is the
-/// only field that may hold spaces, so the fields behind it are taken from the end.
-fn rebuild(out: &mut Vec<u8>, fields: &[Field], text: &[u8]) -> Result<(), Fault> {
-    let (digest, mut name) = word(text, "digest")?;
-    let behind = fields.get(2..).unwrap_or_default();
-    let mut values: [&[u8]; 3] = [&[]; 3];
-    for (value, _) in values.iter_mut().zip(behind).rev() {
-        // Copies of lists often have lost the trailing spaces that stand for empty fields.
-        if let Some(space) = name.iter().rposition(|byte| *byte == b' ')
-            && let Some((head, [_, tail @ ..])) = name.split_at_checked(space)
-            && is_field_text(tail)
-        {
-            (name, *value) = (head, tail);
+/// Fields of the longest custom template that is taken; the kernel's own limit is 15.
+const MAX_FIELDS: usize = 16;
+
+/// Splits the text into the template's fields and writes each as the kernel has it. The first name is the only field
+/// that may hold spaces, so the fields behind it are taken from the end.
+fn rebuild(out: &mut Vec<u8>, fields: Fields<'_>, text: &[u8]) -> Result<(), Fault> {
+    let mut values: [(Option<Field>, &[u8]); MAX_FIELDS] = [(None, &[]); MAX_FIELDS];
+    let count = fields.clone().count();
+    let too_long = Fault::TooLong { field: "template", wanted: MAX_FIELDS, got: count };
+    let values = values.get_mut(..count).ok_or(too_long)?;
+    values.iter_mut().zip(fields).for_each(|(value, field)| value.0 = Some(field));
+
+    let name = values.iter().position(|(field, _)| field.is_some_and(Field::is_name)).unwrap_or(count);
+    let (front, rest) = values.split_at_mut(name);
+    let mut text = text;
+    let mut in_front = front.iter_mut().peekable();
+    while let Some((field, value)) = in_front.next() {
+        // Without a name the last of these ends the line.
+        let last = in_front.peek().is_none() && rest.is_empty();
+        (*value, text) = if last { (text, [].as_slice()) } else { word(text, field.map_or("field", Field::id))? };
+    }
+    if let [(_, name), behind @ ..] = rest {
+        for (field, value) in behind.iter_mut().rev() {
+            // Copies of lists often have lost the trailing spaces that stand for empty fields.
+            if let Some(space) = text.iter().rposition(|byte| *byte == b' ')
+                && let Some((head, [_, tail @ ..])) = text.split_at_checked(space)
+                && field.is_some_and(|field| reads_as(field, tail))
+            {
+                (text, *value) = (head, tail);
+            }
         }
+        *name = text;
     }
-    framed(out, |out| push_digest(out, digest))?;
-    framed(out, |out| {
-        out.extend_from_slice(name);
-        out.push(0);
-        Ok(())
-    })?;
-    for (field, value) in behind.iter().zip(values) {
-        framed(out, |out| match field {
-            Field::ModsigDigest if !value.is_empty() => push_digest(out, value),
-            _ => push_hex(out, value, "template field"),
-        })?;
-    }
-    Ok(())
+    values.iter().try_for_each(|(field, value)| match field {
+        Some(field) => framed(out, |out| push_field(out, *field, value)),
+        None => Ok(()),
+    })
 }
 
-/// Hexadecimal, with an algorithm in front in `d-modsig`; empty for an empty field.
-fn is_field_text(text: &[u8]) -> bool {
-    let hex = text.rsplit(|byte| *byte == b':').next().unwrap_or(text);
-    hex.len().is_multiple_of(2) && hex.iter().all(|digit| nibble(*digit).is_some())
+fn push_field(out: &mut Vec<u8>, field: Field, text: &[u8]) -> Result<(), Fault> {
+    match field.spelling() {
+        Spelling::Text if field.is_name() || !text.is_empty() => {
+            out.extend_from_slice(text);
+            out.push(0);
+            Ok(())
+        }
+        // A file has a digest, so only that of an appended signature can be missing.
+        Spelling::Digest if !text.is_empty() || field != Field::ModsigDigest => push_digest(out, text),
+        Spelling::Hex => push_hex(out, text, "template field"),
+        Spelling::Number(size) if !text.is_empty() => {
+            let wanted = "a decimal number of the field's size";
+            let refused = Fault::Field { field: field.id(), wanted, got: text.len() };
+            let bytes = number(text).ok_or(refused.clone())?.to_le_bytes();
+            let (kept, high) = bytes.split_at_checked(size).ok_or(refused.clone())?;
+            if high.iter().any(|byte| *byte != 0) {
+                return Err(refused);
+            }
+            out.extend_from_slice(kept);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the text can be the field's: empty, or of its spelling.
+fn reads_as(field: Field, text: &[u8]) -> bool {
+    match field.spelling() {
+        _ if text.is_empty() => true,
+        Spelling::Number(_) => number(text).is_some(),
+        // Attributes that EVM protects are all of this namespace.
+        Spelling::Text if field == Field::XattrNames => text.starts_with(b"security."),
+        Spelling::Text => true,
+        // An algorithm stands in front.
+        Spelling::Digest => text.contains(&b':') && text.rsplit(|byte| *byte == b':').next().is_some_and(is_hex),
+        Spelling::Hex => is_hex(text),
+    }
+}
+
+fn is_hex(text: &[u8]) -> bool {
+    text.len().is_multiple_of(2) && text.iter().all(|digit| nibble(*digit).is_some())
 }
 
 /// `[kind ':'] algorithm ':' hex` becomes `[kind ':'] algorithm ':' NUL digest`.

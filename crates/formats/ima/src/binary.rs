@@ -4,7 +4,7 @@ use core::iter::FusedIterator;
 
 use avouch_tpm_wire::HashAlg;
 
-use crate::entry::OLD_NAME_BYTES;
+use crate::entry::{OLD_NAME_BYTES, is_zero};
 use crate::reader::Reader;
 use crate::{Body, DigestAlg, Entry, Fault, IMA_PCR, ImaError, TemplateData, body};
 
@@ -13,6 +13,8 @@ pub const MAX_TEMPLATE_NAME: usize = 255;
 /// Longest template data. Signatures and certificates take a few KiB, extended attributes at most 64 KiB each.
 pub const MAX_TEMPLATE_DATA: usize = 1024 * 1024;
 
+/// What nearly all entries have, most frequent first.
+const FREQUENT: [&str; 4] = ["ima-ng", "ima-sig", "ima-buf", "ima"];
 /// Highest PCR of a TPM (PC Client Platform TPM Profile, PCRs 0 to 23).
 const LAST_PCR: u32 = 23;
 /// Bytes of the digest in the old `ima` template.
@@ -111,17 +113,22 @@ impl<'a> Entries<'a> {
         self.index
     }
 
+    #[inline]
     fn read(&self, reader: &mut Reader<'a>) -> Result<Entry<'a>, Fault> {
         let offset = reader.offset();
         let mut ahead = *reader;
         let pcr = ahead.u32("PCR index")?;
+        if pcr.swap_bytes() == self.pcr {
+            return Err(Fault::ByteOrder);
+        }
         if pcr != self.pcr && (self.other_pcrs == OtherPcrs::Refuse || pcr > LAST_PCR) {
             return Err(Fault::Pcr { wanted: self.pcr, got: pcr });
         }
         *reader = ahead;
         let template_hash = reader.take(self.hash_size, "template hash")?;
         let template = template_name(reader)?;
-        let (template_data, body) = if template == "ima" { old(reader)? } else { framed(reader, template)? };
+        let (template_data, body) =
+            if template == "ima" { old(reader)? } else { framed(reader, template, is_zero(template_hash))? };
         let end_offset = reader.offset();
         Ok(Entry { index: self.index, pcr, template_hash, template, template_data, offset, end_offset, body })
     }
@@ -130,6 +137,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, ImaError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed || self.reader.rest().is_empty() {
             return None;
@@ -151,10 +159,16 @@ impl<'a> Iterator for Entries<'a> {
 
 impl FusedIterator for Entries<'_> {}
 
+#[inline]
 fn template_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Fault> {
     let len = reader.length(MAX_TEMPLATE_NAME, "template name")?;
     let mut ahead = *reader;
     let name = ahead.take(len, "template name")?;
+    // Names that need no look at every letter.
+    if let Some(known) = FREQUENT.iter().find(|known| known.as_bytes() == name) {
+        *reader = ahead;
+        return Ok(known);
+    }
     match core::str::from_utf8(name) {
         Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
             *reader = ahead;
@@ -166,11 +180,12 @@ fn template_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Fault> {
 
 type Read<'a> = (TemplateData<'a>, Body<'a>);
 
-fn framed<'a>(reader: &mut Reader<'a>, template: &str) -> Result<Read<'a>, Fault> {
+#[inline]
+fn framed<'a>(reader: &mut Reader<'a>, template: &'a str, violation: bool) -> Result<Read<'a>, Fault> {
     let len = reader.length(MAX_TEMPLATE_DATA, "template data")?;
     let start = reader.offset();
     let data = reader.take(len, "template data")?;
-    match body::read(template, Reader::new(data, start)) {
+    match body::read(template, Reader::new(data, start), violation) {
         Ok(body) => Ok((TemplateData::Framed(data), body)),
         Err((offset, fault)) => {
             *reader = Reader::new(&[], offset);

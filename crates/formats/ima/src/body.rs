@@ -1,5 +1,6 @@
 //! Template data, read by the template's fields.
 
+use crate::field::{self, Field, Fields};
 use crate::reader::Reader;
 use crate::{DigestAlg, Fault};
 
@@ -11,7 +12,8 @@ pub enum Body<'a> {
     File {
         /// Algorithm of the digest.
         digest_alg: DigestAlg,
-        /// Digest of the file's content; zeros in a violation.
+        /// Digest of the file's content; zeros in a violation, and before kernel 6.0 then 20 of them whatever the
+        /// algorithm.
         digest: &'a [u8],
         /// True when `digest` is the file's fs-verity digest instead (templates with `d-ngv2`): it is never equal to
         /// the digest of the content.
@@ -19,12 +21,14 @@ pub enum Body<'a> {
         /// The path as the kernel saw it, without its NUL; any byte but NUL may be in it. A hint: mount namespaces
         /// choose it.
         path: &'a [u8],
-        /// `security.ima` as it was, header included, when the template has the field and the file had one.
+        /// `security.ima` as it was, header included, when the template has the field and the file had one; see
+        /// [`crate::signature`]. Where the file had none, a portable `security.evm`.
         signature: Option<&'a [u8]>,
-        /// The appended module signature (PKCS#7), when the template has the field and the file had one.
+        /// The appended module signature (PKCS#7), when the template has the field and the file had one; see
+        /// [`crate::Entry::modsig`].
         modsig: Option<&'a [u8]>,
     },
-    /// A buffer: kernel command line of kexec, a key, critical data.
+    /// A buffer: kernel command line of kexec, a key, critical data; see [`crate::critical`].
     Buffer {
         /// Algorithm of the digest.
         digest_alg: DigestAlg,
@@ -39,70 +43,51 @@ pub enum Body<'a> {
     Unknown,
 }
 
-/// Fields of a template (`supported_fields` in `ima_template.c`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
-    Digest,
-    DigestV2,
-    Name,
-    Signature,
-    Buffer,
-    ModsigDigest,
-    Modsig,
-    /// Any field whose value is not used: ids, modes, extended attributes.
-    Other,
-    /// `d` and `n` of the old template, only in the field lists that people write themselves.
-    Old,
-}
-
-/// The built-in templates (`builtin_templates` in `ima_template.c`) but the old `ima`.
-pub(crate) fn builtin_fields(template: &str) -> Option<&'static [Field]> {
-    use Field::{Buffer, Digest, DigestV2, Modsig, ModsigDigest, Name, Other, Signature};
-    Some(match template {
-        "ima-sig" => &[Digest, Name, Signature],
-        "ima-ng" => &[Digest, Name],
-        "ima-buf" => &[Digest, Name, Buffer],
-        "ima-ngv2" => &[DigestV2, Name],
-        "ima-sigv2" => &[DigestV2, Name, Signature],
-        "ima-modsig" => &[Digest, Name, Signature, ModsigDigest, Modsig],
-        "evm-sig" => &[Digest, Name, Other, Other, Other, Other, Other, Other, Other],
-        _ => return None,
-    })
-}
-
-fn field_of(id: &str) -> Option<Field> {
-    Some(match id {
-        "d-ng" => Field::Digest,
-        "d-ngv2" => Field::DigestV2,
-        "n-ng" => Field::Name,
-        "sig" => Field::Signature,
-        "buf" => Field::Buffer,
-        "d-modsig" => Field::ModsigDigest,
-        "modsig" => Field::Modsig,
-        "evmsig" | "xattrnames" | "xattrlengths" | "xattrvalues" | "iuid" | "igid" | "imode" => Field::Other,
-        "d" | "n" => Field::Old,
-        _ => return None,
-    })
-}
-
 /// Reads framed template data. An unknown template stays [`Body::Unknown`]; a known one must have exactly its fields.
-pub(crate) fn read<'a>(template: &str, data: Reader<'a>) -> Result<Body<'a>, (usize, Fault)> {
-    let mut parts = Parts::new(data);
-    if let Some(fields) = builtin_fields(template) {
-        fields.iter().try_for_each(|field| parts.push(*field)).map_err(|fault| (parts.reader.offset(), fault))?;
-        return parts.finish();
+#[inline]
+pub(crate) fn read<'a>(template: &str, data: Reader<'a>, violation: bool) -> Result<Body<'a>, (usize, Fault)> {
+    // The templates of nearly all entries.
+    if template == "ima-ng" || template == "ima-sig" {
+        let mut reader = data;
+        return file(&mut reader, template == "ima-sig", violation).map_err(|fault| (reader.offset(), fault));
     }
-    if template.split('|').any(|id| field_of(id).is_none()) {
-        return Ok(Body::Unknown);
-    }
-    for field in template.split('|').filter_map(field_of) {
+    let Some(fields) = Fields::of(template) else { return Ok(Body::Unknown) };
+    let mut parts = Parts::new(data, violation);
+    for field in fields {
         parts.push(field).map_err(|fault| (parts.reader.offset(), fault))?;
     }
     parts.finish()
 }
 
+/// `d-ng`, `n-ng` and, when `signed`, `sig`: the same as [`Parts`] does, without its bookkeeping.
+#[inline]
+fn file<'a>(reader: &mut Reader<'a>, signed: bool, violation: bool) -> Result<Body<'a>, Fault> {
+    const FIELD: &str = "template field";
+    let digest = digest_ng(reader.field(FIELD)?, violation)?;
+    let path = name_ng(reader.field(FIELD)?)?;
+    let signature = if signed { Some(reader.field(FIELD)?).filter(|bytes| !bytes.is_empty()) } else { None };
+    match (reader.rest().len(), digest) {
+        (0, Some((digest_alg, digest))) => {
+            Ok(Body::File { digest_alg, digest, verity: false, path, signature, modsig: None })
+        }
+        (0, None) => Ok(Body::Unknown),
+        (got, _) => Err(Fault::Trailing { got }),
+    }
+}
+
 /// The digest of a `d-ng` field: `algorithm ':' NUL digest`; `None` for an algorithm that is not known.
-fn digest_ng(field: &[u8]) -> Result<Option<(DigestAlg, &[u8])>, Fault> {
+#[inline]
+pub(crate) fn digest_ng(field: &[u8], violation: bool) -> Result<Option<(DigestAlg, &[u8])>, Fault> {
+    // What nearly every entry has.
+    if let Some(digest) = field.strip_prefix(b"sha256:\0")
+        && digest.len() == DigestAlg::Sha256.size()
+    {
+        return Ok(Some((DigestAlg::Sha256, digest)));
+    }
+    named_digest(field, violation)
+}
+
+fn named_digest(field: &[u8], violation: bool) -> Result<Option<(DigestAlg, &[u8])>, Fault> {
     let wanted = "an algorithm name, a colon, a NUL and a digest";
     let malformed = Fault::Field { field: "digest", wanted, got: field.len() };
     // The longest name has 11 letters, `streebog512`; the bound keeps the search short.
@@ -110,13 +95,25 @@ fn digest_ng(field: &[u8]) -> Result<Option<(DigestAlg, &[u8])>, Fault> {
     let (name, tail) = field.split_at_checked(colon).ok_or(malformed.clone())?;
     let digest = tail.strip_prefix(b":\0").ok_or(malformed)?;
     let Some(alg) = DigestAlg::from_name(name) else { return Ok(None) };
+    // Kernels before 6.0 write as many zeros as SHA-1 has bytes into every violation.
+    let zeros = violation && digest.len() == DigestAlg::Sha1.size() && digest.iter().all(|byte| *byte == 0);
     match digest.len() {
-        got if got == alg.size() => Ok(Some((alg, digest))),
+        got if got == alg.size() || zeros => Ok(Some((alg, digest))),
         got => Err(Fault::DigestSize { wanted: alg.size(), got }),
     }
 }
 
+/// A `d` field: a bare SHA-1 or MD5 digest.
+fn old_digest(field: &[u8]) -> Result<(DigestAlg, &[u8]), Fault> {
+    match field.len() {
+        20 => Ok((DigestAlg::Sha1, field)),
+        16 => Ok((DigestAlg::Md5, field)),
+        got => Err(Fault::DigestSize { wanted: DigestAlg::Sha1.size(), got }),
+    }
+}
+
 /// A `n-ng` field: the name and one NUL.
+#[inline]
 fn name_ng(field: &[u8]) -> Result<&[u8], Fault> {
     match field.split_last() {
         Some((0, name)) if !name.contains(&0) => Ok(name),
@@ -124,8 +121,23 @@ fn name_ng(field: &[u8]) -> Result<&[u8], Fault> {
     }
 }
 
+/// Attribute names with `|` between them and one NUL, or nothing at all.
+fn xattr_names(field: &[u8]) -> Result<(), Fault> {
+    if field.is_empty() {
+        return Ok(());
+    }
+    match name_ng(field) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let wanted = "text that ends in its only NUL";
+            Err(Fault::Field { field: "attribute names", wanted, got: field.len() })
+        }
+    }
+}
+
 struct Parts<'a> {
     reader: Reader<'a>,
+    violation: bool,
     digest: Option<(DigestAlg, &'a [u8])>,
     verity: bool,
     name: Option<&'a [u8]>,
@@ -135,14 +147,14 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn new(reader: Reader<'a>) -> Self {
-        Self { reader, digest: None, verity: false, name: None, signature: None, modsig: None, buffer: None }
+    fn new(reader: Reader<'a>, violation: bool) -> Self {
+        Self { reader, violation, digest: None, verity: false, name: None, signature: None, modsig: None, buffer: None }
     }
 
     fn push(&mut self, kind: Field) -> Result<(), Fault> {
         let bytes = self.reader.field("template field")?;
         match kind {
-            Field::Digest => self.digest = digest_ng(bytes)?,
+            Field::Digest => self.digest = digest_ng(bytes, self.violation)?,
             Field::DigestV2 => {
                 let (verity, digest) = match (bytes.strip_prefix(b"ima:"), bytes.strip_prefix(b"verity:")) {
                     (Some(digest), _) => (false, digest),
@@ -153,13 +165,18 @@ impl<'a> Parts<'a> {
                     }
                 };
                 self.verity = verity;
-                self.digest = digest_ng(digest)?;
+                self.digest = digest_ng(digest, self.violation)?;
             }
             Field::Name => self.name = Some(name_ng(bytes)?),
             Field::Signature => self.signature = Some(bytes).filter(|bytes| !bytes.is_empty()),
             Field::Modsig => self.modsig = Some(bytes).filter(|bytes| !bytes.is_empty()),
             Field::Buffer => self.buffer = Some(bytes),
-            Field::ModsigDigest | Field::Other | Field::Old => {}
+            // The new fields say more where both are there.
+            Field::OldDigest => self.digest = self.digest.or(Some(old_digest(bytes)?)),
+            Field::OldName => self.name = self.name.or(Some(name_ng(bytes)?)),
+            Field::Uid | Field::Gid | Field::Mode => field::number(kind, bytes).map(|_| ())?,
+            Field::XattrNames => xattr_names(bytes)?,
+            Field::ModsigDigest | Field::EvmSignature | Field::XattrLengths | Field::XattrValues => {}
         }
         Ok(())
     }

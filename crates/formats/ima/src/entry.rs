@@ -16,7 +16,7 @@ static ZEROS: [u8; OLD_NAME_BYTES] = [0; OLD_NAME_BYTES];
 pub struct Entry<'a> {
     /// Position in the whole list, from 0; `boot_aggregate` is 0.
     pub index: u64,
-    /// PCR that the entry extended; always the one that the list is read for.
+    /// PCR that the entry extended: the one that the list is read for, unless [`crate::OtherPcrs::Keep`] was asked for.
     pub pcr: u32,
     /// The hash that the list carries. Only good to tell a violation: replay recomputes it.
     pub template_hash: &'a [u8],
@@ -49,23 +49,42 @@ pub enum TemplateData<'a> {
 impl Entry<'_> {
     /// True when the kernel could not give a meaningful measurement (open writers, or time of measure is not time of
     /// use): the list carries an all-zero template hash and the PCR was extended with ones.
+    #[inline]
     pub fn is_violation(&self) -> bool {
-        self.template_hash.iter().all(|byte| *byte == 0)
+        is_zero(self.template_hash)
+    }
+
+    /// True for the entry that a list begins with after a boot. A list that begins with another one was trimmed, is the
+    /// rest of one, or was handed over by kexec from a kernel that left its beginning out.
+    pub fn is_boot_aggregate(&self) -> bool {
+        matches!(self.body, Body::File { path: b"boot_aggregate", .. })
     }
 
     /// What the entry extended a PCR of this bank with, recomputed. Ones for a violation.
+    #[inline]
     pub fn event_digest(&self, alg: HashAlg, hasher: &impl Hasher) -> Digest {
         if self.is_violation() { Digest::ones(alg) } else { self.template_data.hash(alg, hasher) }
     }
 }
 
+/// The mark of a violation, in any width.
+#[inline]
+pub(crate) fn is_zero(template_hash: &[u8]) -> bool {
+    template_hash.iter().all(|byte| *byte == 0)
+}
+
 impl<'a> TemplateData<'a> {
     /// The template hash in any algorithm (`ima_calc_field_array_hash_tfm`).
+    #[inline]
     pub fn hash(&self, alg: HashAlg, hasher: &impl Hasher) -> Digest {
-        hasher.hash(alg, &self.parts())
+        match *self {
+            Self::Framed(data) => hasher.hash(alg, &[data]),
+            Self::Old { .. } => hasher.hash(alg, &self.parts()),
+        }
     }
 
     /// The covered bytes in pieces, to be hashed one after the other.
+    #[inline]
     pub fn parts(&self) -> [&'a [u8]; 3] {
         match *self {
             Self::Framed(data) => [data, &[], &[]],

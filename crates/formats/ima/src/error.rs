@@ -19,6 +19,9 @@ pub struct ImaError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
+    /// The numbers have the other byte order: the list of a big-endian machine that was booted without
+    /// `ima_canonical_fmt`. Its template hashes cover numbers in that order too.
+    ByteOrder,
     /// The list ends inside a field.
     Cut {
         /// The field.
@@ -89,6 +92,7 @@ impl fmt::Display for ImaError {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::ByteOrder => f.write_str("numbers are big-endian, wanted little-endian (ima_canonical_fmt)"),
             Self::Cut { field, wanted, got } => write!(f, "ends inside {field}, wanted {wanted} bytes, got {got}"),
             Self::DigestSize { wanted, got } => write!(f, "digest has {got} bytes, its algorithm {wanted}"),
             Self::Field { field, wanted, got } => write!(f, "{field} of {got} bytes is not {wanted}"),

@@ -10,18 +10,22 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8], offset: usize) -> Self {
         Self { bytes, offset }
     }
 
+    #[inline]
     pub(crate) fn offset(&self) -> usize {
         self.offset
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, wanted: usize, field: &'static str) -> Result<&'a [u8], Fault> {
         let Some((head, tail)) = self.bytes.split_at_checked(wanted) else {
             return Err(Fault::Cut { field, wanted, got: self.bytes.len() });
@@ -32,6 +36,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Fault> {
         match self.take(4, field)? {
             &[a, b, c, d] => Ok(u32::from_le_bytes([a, b, c, d])),
@@ -40,6 +45,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A length that may not exceed `limit`; on failure the position stays at the length.
+    #[inline]
     pub(crate) fn length(&mut self, limit: usize, field: &'static str) -> Result<usize, Fault> {
         let mut ahead = *self;
         let got = usize::try_from(ahead.u32(field)?).unwrap_or(usize::MAX);
@@ -51,6 +57,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A template field: 32-bit length, then as many bytes.
+    #[inline]
     pub(crate) fn field(&mut self, field: &'static str) -> Result<&'a [u8], Fault> {
         let len = self.length(self.bytes.len(), field)?;
         self.take(len, field)

@@ -47,6 +47,7 @@ impl Replay {
     /// Extends with the entry and gives the new value. The template hash is recomputed from the template data in the
     /// bank's algorithm; a violation extends ones. An entry of another PCR changes nothing and is counted by
     /// [`Replay::others`].
+    #[inline]
     pub fn push(&mut self, entry: &Entry<'_>, hasher: &impl Hasher) -> Digest {
         if entry.pcr != self.pcr {
             self.others = self.others.saturating_add(1);

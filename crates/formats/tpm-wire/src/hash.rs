@@ -80,6 +80,7 @@ pub struct Digest {
 
 impl Digest {
     /// A digest of `alg`; `None` unless `bytes` has exactly its size.
+    #[inline]
     pub fn new(alg: HashAlg, bytes: &[u8]) -> Option<Self> {
         let mut digest = Self::zero(alg);
         let room = digest.bytes.get_mut(..alg.size())?;
@@ -90,7 +91,18 @@ impl Digest {
         Some(digest)
     }
 
+    /// A SHA-256 digest.
+    #[inline]
+    pub const fn sha256(digest: [u8; 32]) -> Self {
+        let mut bytes = [0; 64];
+        if let Some(room) = bytes.first_chunk_mut() {
+            *room = digest;
+        }
+        Self { alg: HashAlg::Sha256, bytes }
+    }
+
     /// All bytes zero: a static PCR after TPM2_Startup(CLEAR).
+    #[inline]
     pub const fn zero(alg: HashAlg) -> Self {
         Self { alg, bytes: [0; 64] }
     }
@@ -108,6 +120,7 @@ impl Digest {
     }
 
     /// The digest, as many bytes as the algorithm has.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         // `size` is at most 64, so the whole array is never the answer for a shorter algorithm.
         self.bytes.get(..self.alg.size()).unwrap_or(&self.bytes)
@@ -153,6 +166,7 @@ impl<H: Hasher + ?Sized> Hasher for &H {
 }
 
 /// TPM2_PCR_Extend: `H(pcr ‖ event)` in the PCR's bank (TPM 2.0 Part 1, "Extend of a PCR").
+#[inline]
 pub fn extend(hasher: &impl Hasher, pcr: &Digest, event: &Digest) -> Digest {
     hasher.hash(pcr.alg(), &[pcr.as_bytes(), event.as_bytes()])
 }

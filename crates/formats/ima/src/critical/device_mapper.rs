@@ -260,9 +260,21 @@ fn capacity(records: &mut Records<'_>) -> Result<u64, CriticalError> {
 fn targets<'a>(records: &mut Records<'a>) -> Result<Vec<Target<'a>>, CriticalError> {
     let mut targets = Vec::new();
     while !records.is_empty() {
-        let mut pairs = if records.has_record() { records.next_record("target_index")? } else { records.rest() };
+        let ended = records.has_record();
+        let mut pairs = if ended { records.next_record("target_index")? } else { records.rest() };
+        let cut = CriticalError {
+            offset: pairs.offset.saturating_add(pairs.text.len()),
+            fault: CriticalFault::Cut { wanted: "a semicolon" },
+        };
+        if !ended && !pairs.text.ends_with(',') {
+            return Err(cut);
+        }
         loop {
-            targets.push(target(&mut pairs)?);
+            let target = target(&mut pairs)?;
+            if !ended && target.kind.is_some() {
+                return Err(cut);
+            }
+            targets.push(target);
             if pairs.is_empty() {
                 break;
             }

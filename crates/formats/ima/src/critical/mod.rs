@@ -11,6 +11,7 @@ mod text;
 pub use device_mapper::{Device, DeviceMapper, DeviceNumbers, Event, Target, Verity};
 pub use selinux::SelinuxState;
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use crate::Body;
@@ -22,7 +23,7 @@ pub enum CriticalData<'a> {
     /// `kernel_version`: the release of the running kernel, e.g. `6.1.0-50-cloud-amd64`.
     KernelVersion(&'a str),
     /// `dm_…`: a change of a device-mapper device.
-    DeviceMapper(DeviceMapper<'a>),
+    DeviceMapper(Box<DeviceMapper<'a>>),
     /// `selinux-state`: switches of SELinux.
     SelinuxState(SelinuxState<'a>),
     /// `selinux-policy-hash`: digest of the loaded policy, in the algorithm of the entry's own digest.
@@ -108,7 +109,7 @@ pub fn parse<'a>(name: &'a [u8], buffer: &'a [u8]) -> Result<CriticalData<'a>, C
         b"kexec_execute" => CriticalData::KexecList(kexec_list(buffer, true)?),
         b"blacklisted-hash" => CriticalData::RefusedDigest(digest(buffer)?),
         _ => match device_mapper::parse(name, buffer)? {
-            Some(event) => CriticalData::DeviceMapper(event),
+            Some(event) => CriticalData::DeviceMapper(Box::new(event)),
             None if is_der_sequence(buffer) => CriticalData::Key { keyring: name, certificate: buffer },
             None => CriticalData::Unknown,
         },

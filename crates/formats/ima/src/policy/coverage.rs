@@ -194,6 +194,8 @@ fn spelling(condition: &Condition) -> String {
         Condition::File(id) | Condition::Process(id) => format!("{}{}{}", id.name, id.operator, id.id),
         Condition::FsMagic(file_system) => format!("fsmagic=0x{:x}", file_system.0),
         Condition::FsName(name) => format!("fsname={name}"),
+        Condition::FsSubtype(name) => format!("fs_subtype={name}"),
+        Condition::DigestType(name) => format!("digest_type={name}"),
         Condition::FsUuid(uuid) => format!("fsuuid={uuid}"),
         Condition::Func(hook) => format!("func={hook}"),
         Condition::Keyrings(names) => format!("keyrings={}", names.join("|")),
@@ -216,6 +218,29 @@ impl Coverage {
     /// How much of what passes the hook is measured; nothing for a hook that is not told.
     pub fn extent(&self, hook: &Hook) -> Extent {
         self.hooks.iter().find(|covered| covered.hook == *hook).map_or(Extent::None, |covered| covered.extent)
+    }
+}
+
+impl Hole {
+    /// The hook that it is about; `None` for what no rule can measure.
+    pub fn hook(&self) -> Option<&Hook> {
+        match self {
+            Self::NotMeasured { hook }
+            | Self::Narrowed { hook, .. }
+            | Self::FileSystem { hook, .. }
+            | Self::Excluded { hook, .. } => Some(hook),
+            Self::FromMemory | Self::InterpreterInput => None,
+        }
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "not at all",
+            Self::Some => "in part",
+            Self::All => "in full",
+        })
     }
 }
 

@@ -4,14 +4,20 @@
 //! and names every hole. A policy only speaks for a node when the measurement list holds its digest under
 //! POLICY_CHECK before the first entry it is meant to govern.
 
+mod builtin;
 mod coverage;
 mod file_system;
 mod hook;
+mod lint;
+mod minimum;
 mod parse;
 
+pub use builtin::{Builtin, policy_of};
 pub use coverage::{Coverage, Extent, Hole, HookCoverage};
 pub use file_system::FileSystem;
 pub use hook::Hook;
+pub use lint::{Level, Lint, LintKind, lint};
+pub use minimum::{Minimum, NotAHook, Shortfall};
 pub use parse::{MAX_POLICY_BYTES, PolicyError, PolicyFault};
 
 use alloc::string::String;
@@ -79,12 +85,16 @@ pub enum Action {
 pub enum Condition {
     /// `appraise_type=`, `appraise_flag=`, `appraise_algos=` or `permit_directio`: says nothing about measuring.
     Appraise(String),
+    /// `digest_type=`: which digest is taken. With `verity` a file without fs-verity has none.
+    DigestType(String),
     /// `fowner=`, `fgroup=` with `=`, `<` or `>`.
     File(Identity),
     /// `fsmagic=`.
     FsMagic(FileSystem),
     /// `fsname=`.
     FsName(String),
+    /// `fs_subtype=`, e.g. of a FUSE file system.
+    FsSubtype(String),
     /// `fsuuid=`.
     FsUuid(String),
     /// `func=`.

@@ -142,6 +142,8 @@ fn condition(word: &str) -> Result<Condition, &'static str> {
         "mask" => mask(value)?,
         "fsmagic" => Condition::FsMagic(magic(value).ok_or("a hexadecimal number")?),
         "fsname" => Condition::FsName(String::from(value)),
+        "fs_subtype" => Condition::FsSubtype(String::from(value)),
+        "digest_type" => Condition::DigestType(String::from(value)),
         "fsuuid" => Condition::FsUuid(String::from(value)),
         "keyrings" => Condition::Keyrings(names(value)?),
         "label" => Condition::Labels(names(value)?),

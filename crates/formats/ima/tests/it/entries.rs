@@ -154,17 +154,20 @@ fn wide_template_hashes_are_recognised_in_text() {
 
 #[test]
 fn template_that_text_cannot_carry_is_refused() {
-    let text = format!("10 {ZERO_HASH} d-ng|n-ng|iuid sha1:{ZERO_HASH} /a 0\n");
-    let list = parse_ascii(text.as_bytes(), 7);
-    let error = list.entries().next().unwrap().unwrap_err();
-    assert_eq!((error.index, error.offset, error.fault), (7, 0, Fault::Template { got: 14 }));
+    for template in ["d-ng|n-ng|secret", "ima-next", "d-ng|", "|"] {
+        let text = format!("10 {ZERO_HASH} {template} sha1:{ZERO_HASH} /a 0\n");
+        let list = parse_ascii(text.as_bytes(), 7);
+        let error = list.entries().next().unwrap().unwrap_err();
+        assert_eq!((error.index, error.offset, error.fault), (7, 0, Fault::Template { got: template.len() }));
+    }
 }
 
 #[test]
 fn digest_of_a_wrong_size_is_refused_in_both_spellings() {
     let list = entry(10, &[1; 20], "ima-ng", &[&digest_ng("sha256", &[7; 20]), &name_ng("/a")]);
     assert_eq!(one(&list).unwrap_err().fault, Fault::DigestSize { wanted: 32, got: 20 });
-    let text = format!("10 {ZERO_HASH} ima-ng sha1:{ZERO_HASH} /a\n10 {ZERO_HASH} ima-ng sha256:{ZERO_HASH} /b\n");
+    let hash = "01".repeat(20);
+    let text = format!("10 {hash} ima-ng sha1:{ZERO_HASH} /a\n10 {hash} ima-ng sha256:{ZERO_HASH} /b\n");
     let list = parse_ascii(text.as_bytes(), 0);
     let error = list.entries().nth(1).unwrap().unwrap_err();
     assert_eq!(error.fault, Fault::DigestSize { wanted: 32, got: 20 });

@@ -4,7 +4,13 @@
 
 mod build;
 mod corpus;
+mod critical;
 mod entries;
+mod feed;
 mod golden;
+mod lint;
 mod malformed;
 mod policy;
+mod signature;
+mod templates;
+mod verity;
