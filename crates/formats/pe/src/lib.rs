@@ -20,6 +20,7 @@ mod authenticode;
 mod cursor;
 pub mod efivar;
 mod error;
+pub mod firmware;
 mod guid;
 mod image;
 pub mod sbat;

@@ -63,6 +63,31 @@ pub enum ArtefactError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A boot artefact is damaged or of another format.
+    #[error("{} is not what it was given as: {source}", path.display())]
+    Image {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: avouch_pe::PeError,
+    },
+    /// A file that is no Secure Boot variable.
+    #[error(
+        "{} is not named like a measured variable in /sys/firmware/efi/efivars, e.g. db-d719b2cb-3d3a-4596-a3bc-dad00e67656f",
+        path.display()
+    )]
+    Variable {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A package database that cannot be read.
+    #[error("the package database is damaged: {path}: {reason}")]
+    Packages {
+        /// File of the database.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// There is not one file in it: a wrong directory, or an empty archive.
     #[error("the artefact holds no file; check that it is the right one and that its file system is mounted")]
     Empty,

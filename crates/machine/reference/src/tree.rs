@@ -18,7 +18,7 @@ use crate::compression::Compression;
 use crate::input::Input;
 use crate::path::absolute;
 use crate::single::hash_open;
-use crate::{ArtefactError, FileDigests, Progress};
+use crate::{ArtefactError, FileDigests, PackageDatabase, Progress};
 
 /// Hashing is bound by memory and disk; more threads than this bring little.
 const THREADS: usize = 2;
@@ -77,6 +77,17 @@ pub fn root_tree(root: &Path, progress: &(dyn Fn(Progress) + Sync)) -> Result<Fi
 /// # Errors
 /// [`ArtefactError`]; sparse members and xz are [`ArtefactError::Unsupported`].
 pub fn root_tar(reader: impl Read, progress: &dyn Fn(Progress)) -> Result<FileDigests, ArtefactError> {
+    root_tar_with_packages(reader, progress).map(|(files, _)| files)
+}
+
+/// [`root_tar`], with dpkg's database where the archive has one.
+///
+/// # Errors
+/// As [`root_tar`]; [`ArtefactError::TooLarge`] when the database has a file that no honest one has.
+pub fn root_tar_with_packages(
+    reader: impl Read,
+    progress: &dyn Fn(Progress),
+) -> Result<(FileDigests, Option<PackageDatabase>), ArtefactError> {
     let mut input = Input::new(reader, MAX_UNPACKED);
     let mut members = Members::default();
     let mut each = |done| progress(Progress { done, total: None });
@@ -88,8 +99,9 @@ pub fn root_tar(reader: impl Read, progress: &dyn Fn(Progress)) -> Result<FileDi
         }
         None => tar::read(&mut input, &mut members, &mut each)?,
     }
+    let packages = members.packages();
     let files = members.finish()?;
-    if files.is_empty() { Err(ArtefactError::Empty) } else { Ok(files) }
+    if files.is_empty() { Err(ArtefactError::Empty) } else { Ok((files, packages)) }
 }
 
 /// Some files of one directory.

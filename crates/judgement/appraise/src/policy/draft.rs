@@ -241,7 +241,8 @@ impl PolicyDraft {
         }
         let ima = &mut self.file.ima;
         for early in &boot.early {
-            if !ima.files.contains_key(&early.sha256) && !confirmation.not_from_artefacts.contains(early) {
+            let packaged = ima.packages.iter().any(|package| package.files.contains_key(&early.sha256));
+            if !packaged && !ima.files.contains_key(&early.sha256) && !confirmation.not_from_artefacts.contains(early) {
                 confirmation.not_from_artefacts.push(early.clone());
             }
             if !ima.early.contains(early) {
@@ -264,7 +265,6 @@ impl PolicyDraft {
         file.ima.policies.sort();
         file.ima.early.sort();
         file.ima.buffers.sort();
-        file.ima.packages.sort();
         file.boot.expected.sort();
         file.ima.tolerated_violations.sort();
         file.ima.packages.sort();
@@ -285,7 +285,8 @@ impl PolicyDraft {
 
     /// How many files it knows, counted by digest.
     pub fn file_count(&self) -> usize {
-        self.file.ima.files.len()
+        let ima = &self.file.ima;
+        ima.files.len() + ima.packages.iter().map(|package| package.files.len()).sum::<usize>()
     }
 }
 

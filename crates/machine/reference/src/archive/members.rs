@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Other;
+use crate::packages::MAX_FILE;
 use crate::path::{absolute, plain};
-use crate::{ArtefactError, FileDigests};
+use crate::{ArtefactError, FileDigests, PackageDatabase};
 
 /// The largest distributions have some 500,000 files.
 const MAX_MEMBERS: u64 = 4_000_000;
@@ -17,6 +18,7 @@ pub(crate) struct Members {
     files: BTreeMap<Vec<u8>, (u64, [u8; 32])>,
     links: HashMap<Vec<u8>, Vec<u8>>,
     count: u64,
+    packages: PackageDatabase,
 }
 
 impl Members {
@@ -53,6 +55,29 @@ impl Members {
     /// The digest of a file that came before.
     pub(crate) fn digest(&self, path: &[u8]) -> Result<Option<[u8; 32]>, ArtefactError> {
         Ok(self.files.get(&plain(path)?).map(|(_, sha256)| *sha256))
+    }
+
+    /// True for a file whose content is wanted, not only its digest.
+    pub(crate) fn keeps(&self, path: &[u8], size: u64) -> Result<bool, ArtefactError> {
+        if !PackageDatabase::wants(&plain(path)?) {
+            return Ok(false);
+        }
+        if size > MAX_FILE {
+            return Err(ArtefactError::TooLarge { what: "bytes in a file of the package database", limit: MAX_FILE });
+        }
+        Ok(true)
+    }
+
+    /// A regular file of the package database.
+    pub(crate) fn kept(&mut self, path: &[u8], content: Vec<u8>) -> Result<(), ArtefactError> {
+        let sha256 = avouch_crypto::sha256(&[&content]);
+        self.packages.take(&plain(path)?, content);
+        self.file(path, sha256)
+    }
+
+    /// The package database, where the archive had one.
+    pub(crate) fn packages(&mut self) -> Option<PackageDatabase> {
+        Some(core::mem::take(&mut self.packages)).filter(|packages| !packages.is_empty())
     }
 
     /// How many members there were.

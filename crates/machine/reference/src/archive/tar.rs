@@ -59,6 +59,11 @@ fn member<R: Read>(
         // Links, directories and special files have no content, whatever their size says (POSIX, ustar typeflag).
         // A regular file whose name ends in a slash is how tar before POSIX wrote a directory.
         0 | b'0' if path.ends_with(b"/") => members.other(&path, Other::Directory),
+        0 | b'0' | b'7' if members.keeps(&path, size)? => {
+            let content = input.bytes(usize::try_from(size).unwrap_or(usize::MAX), "the content of a file")?;
+            pad(input, size)?;
+            members.kept(&path, content)
+        }
         0 | b'0' | b'7' => {
             let sha256 = input.sha256(size)?;
             pad(input, size)?;
