@@ -156,7 +156,7 @@ pub(crate) enum Policy {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("artefacts").args(["root", "initrd", "files"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("artefacts").args(["root", "initrd", "files", "uki", "loader", "kernel", "cmdline", "ovmf", "efivar"]).required(true).multiple(true))]
 pub(crate) struct Build {
     /// Name of the policy, for people
     #[arg(long)]
@@ -167,6 +167,27 @@ pub(crate) struct Build {
     /// Initial RAM disk (cpio, plain or compressed); may be repeated
     #[arg(long, value_name = "FILE")]
     pub initrd: Vec<PathBuf>,
+    /// Unified kernel image: the boot events of PCR 4, 9 and 11 that it leads to; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub uki: Vec<PathBuf>,
+    /// Boot loader that firmware starts (shim, GRUB, systemd-boot): its event in PCR 4; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub loader: Vec<PathBuf>,
+    /// Kernel in a file of its own: its events in PCR 4 and 9; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Vec<PathBuf>,
+    /// Kernel command line that a boot loader passes: its events in PCR 8, 9 and 12; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub cmdline: Vec<String>,
+    /// OVMF flash image of virtual machines: its events in PCR 0
+    #[arg(long, value_name = "FILE")]
+    pub ovmf: Option<PathBuf>,
+    /// Secure Boot variable as efivarfs shows it, under its name there: its event in PCR 7; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub efivar: Vec<PathBuf>,
+    /// Whether files are kept by the package that owns them, from the root's dpkg database
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Packages::Auto)]
+    pub packages: Packages,
     /// A single file that nodes run, with the path it has there: /usr/bin/tool=./build/tool; may be repeated
     #[arg(long = "file", value_name = "PATH=FILE", value_parser = placed)]
     pub files: Vec<Placed>,
@@ -176,6 +197,17 @@ pub(crate) struct Build {
     /// Where to write the policy
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
+}
+
+/// When package ownership is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Packages {
+    /// Where the root has dpkg's database
+    Auto,
+    /// Always; a root without the database is refused
+    Always,
+    /// Never
+    Never,
 }
 
 /// A file of this machine and where nodes have it.
@@ -261,7 +293,8 @@ mod tests {
     fn a_policy_of_nothing_is_no_command() {
         let build = ["avouch", "policy", "build", "--name", "n", "-o", "p"];
         assert!(Arguments::try_parse_from(build).is_err());
-        for artefact in [["--root", "d"], ["--initrd", "i"], ["--file", "/a=b"]] {
+        for artefact in [["--root", "d"], ["--initrd", "i"], ["--file", "/a=b"], ["--uki", "u"], ["--cmdline", "quiet"]]
+        {
             assert!(Arguments::try_parse_from(build.iter().chain(&artefact)).is_ok(), "{artefact:?}");
         }
     }

@@ -1,8 +1,10 @@
 //! Trees, archives and initial RAM disks, made here and by the tools that distributions use.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+mod boot;
 mod build;
 mod initrd;
+mod packages;
 mod policy;
 mod tar;
 mod tools;

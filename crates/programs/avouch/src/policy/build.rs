@@ -6,19 +6,26 @@ use std::path::{Path, PathBuf};
 
 use avouch_appraise::{IMA_POLICY_PATH, PolicyDraft};
 use avouch_ima::policy::SHIPPED_POLICY;
-use avouch_reference::{ArtefactError, FileDigests, Progress, file, initrd_file, root_tar, root_tree};
+use avouch_reference::boot::ExpectedEvents;
+use avouch_reference::{
+    ArtefactError, FileDigests, OwnedFiles, PackageDatabase, Progress, file, initrd_file, root_tar_with_packages,
+    root_tree,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde_json::json;
 
+use super::expected;
 use super::file::write;
-use crate::arguments::{Build, Global, Placed};
+use crate::arguments::{Build, Global, Packages, Placed};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::settings::now_text;
 
 pub(super) fn run(global: &Global, options: &Build) -> Result<Output, Failure> {
     let mut draft = PolicyDraft::new(&options.name, now_text());
-    add_artefacts(&mut draft, options)?;
+    let packages = add_artefacts(&mut draft, options)?;
+    let events = expected::events(options)?;
+    expected::add(&mut draft, options, &events)?;
     add_ima_policy(&mut draft, options.ima_policy.as_ref())?;
     write(&options.output, &draft.to_bytes())?;
     if global.json {
@@ -26,17 +33,31 @@ pub(super) fn run(global: &Global, options: &Build) -> Result<Output, Failure> {
             "policy": options.output,
             "policy_ref": draft.reference().to_hex(),
             "digests": draft.file_count(),
+            "packages": packages,
+            "boot_events": events.len(),
+            "not_computed": events.gaps,
         })));
     }
-    let output = options.output.display();
-    Ok(Output::lines(&[
-        format!("{} file digests in {output}", draft.file_count()),
-        "It confirms no boot yet. Enrol a reference machine of this build, then:".into(),
-        format!("  avouch policy confirm {output} --from REFERENCE-MACHINE"),
-    ]))
+    Ok(Output::lines(&lines(&draft, options, packages, &events)))
 }
 
-fn add_artefacts(draft: &mut PolicyDraft, options: &Build) -> Result<(), Failure> {
+fn lines(draft: &PolicyDraft, options: &Build, packages: Option<usize>, events: &ExpectedEvents) -> Vec<String> {
+    let output = options.output.display();
+    let mut lines = vec![format!("{} file digests in {output}", draft.file_count())];
+    if let Some(packages) = packages {
+        lines.push(format!("{packages} packages own files of the root"));
+    }
+    if !events.is_empty() {
+        lines.push(format!("{} boot events computed from artefacts", events.len()));
+        lines.extend(events.gaps.iter().map(|gap| format!("  not computed: {gap}")));
+    }
+    lines.push("It confirms no boot yet. Enrol a reference machine of this build, then:".into());
+    lines.push(format!("  avouch policy confirm {output} --from REFERENCE-MACHINE"));
+    lines
+}
+
+/// How many packages own files, where their database was read.
+fn add_artefacts(draft: &mut PolicyDraft, options: &Build) -> Result<Option<usize>, Failure> {
     let bar = bar();
     let show = |progress: Progress| {
         if let Some(total) = progress.total {
@@ -44,9 +65,11 @@ fn add_artefacts(draft: &mut PolicyDraft, options: &Build) -> Result<(), Failure
         }
         bar.set_position(progress.done);
     };
+    let mut packages = None;
     if let Some(root) = &options.root {
-        let digests = if root.is_dir() { root_tree(root, &show) } else { archive(root, &show) };
-        add(draft, root, digests)?;
+        let (owned, count) = owned(options, root, &show).map_err(|error| refused(root, &error))?;
+        owned.add_to(draft).map_err(|error| refused(root, &error))?;
+        packages = count;
     }
     for path in &options.initrd {
         add(draft, path, initrd_file(path, &show))?;
@@ -54,25 +77,46 @@ fn add_artefacts(draft: &mut PolicyDraft, options: &Build) -> Result<(), Failure
     for Placed { on_node, here } in &options.files {
         add(draft, here, file(here, on_node))?;
     }
-    Ok(())
+    Ok(packages)
 }
 
-fn archive(path: &Path, show: &dyn Fn(Progress)) -> Result<FileDigests, ArtefactError> {
-    let archive = File::open(path).map_err(|source| ArtefactError::Read { path: path.to_owned(), source })?;
-    root_tar(archive, show)
+/// The files of a root by package, and how many packages there are.
+fn owned(
+    options: &Build,
+    root: &Path,
+    show: &(dyn Fn(Progress) + Sync),
+) -> Result<(OwnedFiles, Option<usize>), ArtefactError> {
+    let (files, database) = if root.is_dir() {
+        (root_tree(root, show)?, PackageDatabase::in_tree(root)?)
+    } else {
+        let archive = File::open(root).map_err(|source| ArtefactError::Read { path: root.to_owned(), source })?;
+        root_tar_with_packages(archive, show)?
+    };
+    match (options.packages, database) {
+        (Packages::Never, _) | (Packages::Auto, None) => Ok((OwnedFiles { packages: Vec::new(), others: files }, None)),
+        (Packages::Always, None) => Err(ArtefactError::Packages {
+            path: "/var/lib/dpkg/status".into(),
+            reason: "the root has none; leave --packages out, or name a root with dpkg's database",
+        }),
+        (_, Some(database)) => {
+            let owned = database.owners(files)?;
+            let count = owned.packages.len();
+            Ok((owned, Some(count)))
+        }
+    }
 }
 
 fn add(draft: &mut PolicyDraft, artefact: &Path, digests: Result<FileDigests, ArtefactError>) -> Result<(), Failure> {
-    let refused = |why: String| {
-        let what = format!("{} cannot be taken into the policy: {why}", artefact.display());
-        Failure::new(
-            "ARTEFACT",
-            what,
-            "Name what is going to be installed, readable by this user; no policy was written.",
-        )
-    };
-    let digests = digests.map_err(|error| refused(error.to_string()))?;
-    digests.add_to(draft).map_err(|error| refused(error.to_string()))
+    let digests = digests.map_err(|error| refused(artefact, &error))?;
+    digests.add_to(draft).map_err(|error| refused(artefact, &error))
+}
+
+pub(super) fn refused(artefact: &Path, why: &dyn std::error::Error) -> Failure {
+    Failure::new(
+        "ARTEFACT",
+        format!("{} cannot be taken into the policy: {why}", artefact.display()),
+        "Name what is going to be installed, readable by this user; no policy was written.",
+    )
 }
 
 fn add_ima_policy(draft: &mut PolicyDraft, given: Option<&Placed>) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 mod apply;
 mod build;
 mod confirm;
+mod expected;
 mod file;
 mod list;
 mod rule;
