@@ -138,7 +138,7 @@ pub(crate) enum Node {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     /// Compute reference values from artefacts on this machine: never from the node that they will judge
-    Build(Build),
+    Build(Box<Build>),
     /// Take the boot of another machine of the same build into a policy, after a person has looked at it
     Confirm(Confirm),
     /// Send a policy to the server and let it judge nodes
