@@ -65,7 +65,7 @@ impl AkCertificate {
     ) -> Result<Self, AkCertificateError> {
         let (fields, der) = crate::ek::unwrap_nv(certificate).map_err(AkCertificateError::Path)?;
         let sent: Vec<CertificateDer<'_>> = intermediates.iter().map(|der| CertificateDer::from(*der)).collect();
-        let root = roots.path(&fields, der, &sent, Wanted::AttestationKey, now).map_err(AkCertificateError::Path)?;
+        let root = roots.path(&fields, &sent, Wanted::AttestationKey, now).map_err(AkCertificateError::Path)?;
         if !is_for_attestation(&fields) {
             return Err(AkCertificateError::Purpose);
         }

@@ -122,7 +122,7 @@ impl fmt::Debug for VerifyKey {
     }
 }
 
-/// SHA-1 proves nothing: two files with one digest cost less than a year of rent of a machine.
+/// SHA-1 proves nothing: whoever signs one file can be made to have signed another (Leurent and Peyrin, 2020).
 pub(crate) fn weak_hash(alg: HashAlg) -> CryptoError {
     CryptoError::Unsupported { property: "hash", got: alg.id().into() }
 }

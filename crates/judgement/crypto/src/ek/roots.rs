@@ -98,7 +98,7 @@ impl EkRoots {
     ) -> Result<EkIdentity, EkError> {
         let (fields, der) = nv::unwrap(certificate)?;
         let sent: Vec<CertificateDer<'_>> = sent.iter().map(|der| CertificateDer::from(*der)).collect();
-        let root = self.path(&fields, der, &sent, Wanted::EndorsementKey, now)?;
+        let root = self.path(&fields, &sent, Wanted::EndorsementKey, now)?;
         if !fields.has_purpose(tcg::EK_PURPOSE) {
             return Err(EkError::Purpose);
         }
@@ -116,7 +116,6 @@ impl EkRoots {
     pub(crate) fn path(
         &self,
         fields: &Fields<'_>,
-        _der: &[u8],
         sent: &[CertificateDer<'_>],
         wanted: Wanted,
         now: u64,

@@ -69,7 +69,7 @@ fn every_length_field_changed_is_refused() {
 #[test]
 fn deep_and_empty_nesting_is_refused() {
     for depth in [1, 100, 5_000] {
-        let nested = [vec![0x30, 0x80].repeat(depth), vec![0; depth]].concat();
+        let nested = [[0x30, 0x80].repeat(depth), vec![0; depth]].concat();
         assert!(describe(&nested).is_err() && cms::certificates(&nested).is_err());
     }
     let mut nested = vec![0x30, 0x00];
