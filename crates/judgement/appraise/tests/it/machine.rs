@@ -140,6 +140,26 @@ impl Machine {
         Sha.hash(BANK, &parts).as_bytes().to_vec()
     }
 
+    /// The same digest if one PCR had another value.
+    pub(crate) fn pcr_digest_with(&self, count: usize, pcr: u32, value: Digest) -> Vec<u8> {
+        let mut replay = Replay::new(BANK);
+        parse_binary(&self.ima[..count].concat(), 0).for_each(|entry| {
+            replay.push(&entry.unwrap(), &Sha);
+        });
+        let boot = self.boot_values();
+        let selection = PcrSelection { bank: BANK, mask: self.mask };
+        let values: Vec<Digest> = selection
+            .pcrs()
+            .map(|quoted| match quoted {
+                10 => replay.value(),
+                quoted if quoted == pcr => value,
+                quoted => boot[quoted as usize].unwrap(),
+            })
+            .collect();
+        let parts: Vec<&[u8]> = values.iter().map(Digest::as_bytes).collect();
+        Sha.hash(BANK, &parts).as_bytes().to_vec()
+    }
+
     pub(crate) fn challenge(&self, policy_ref: Hash, offsets: Offsets) -> Challenge {
         Challenge {
             v: VERSION,

@@ -1,7 +1,9 @@
 //! Appraisal from end to end: a machine that is modelled here signs with its own key over logs that a real one wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, missing_docs)]
 
+mod attacks;
 mod boot;
+mod cel;
 mod enrolment;
 mod ima;
 mod logs;
