@@ -21,6 +21,8 @@ pub type Target = fn(&[u8]) -> bool;
 pub const TARGETS: &[(&str, Target)] = &[
     ("attest", attest),
     ("bootlog", bootlog),
+    ("cel_cbor", cel_cbor),
+    ("cel_json", cel_json),
     ("certificate", certificate),
     ("challenge", challenge),
     ("cms", cms),

@@ -34,6 +34,8 @@ const MAX_SEED: usize = 4 * 1024;
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "attest" => attestations(),
+        "cel_cbor" => vec![cel_cbor()],
+        "cel_json" => vec![CEL_JSON.as_bytes().to_vec()],
         "certificate" => {
             let mut seeds =
                 files("judgement/crypto/tests/data", &["ek_rsa_cert.der", "ek_ecc_cert.der", "swtpm-root.pem"]);
@@ -368,4 +370,27 @@ fn token() -> EnrolmentToken {
         expires: 1_780_000_000,
         signature: vec![5; 64].into(),
     }
+}
+
+/// A phase as systemd logs it, an event of the firmware and an entry of an IMA list.
+const CEL_JSON: &str = concat!(
+    "\u{1e}{\"pcr\":11,\"digests\":[{\"hashAlg\":\"sha256\",\"digest\":\"2222222222222222222222222222222222222222222222222222222222222222\"}],",
+    "\"content_type\":\"systemd\",\"content\":{\"eventType\":\"phase\",\"bootId\":\"0123456789abcdef0123456789abcdef\",\"timestamp\":5,\"string\":\"ready\"}}\n",
+    "\u{1e}{\"recnum\":1,\"pcr\":0,\"digests\":[{\"hashAlg\":11,\"digest\":\"3333333333333333333333333333333333333333333333333333333333333333\"}],",
+    "\"content_type\":\"pcclient_std\",\"content\":{\"event_type\":\"EV_SEPARATOR\",\"event_data\":\"00000000\"}}\n",
+    "\u{1e}{\"pcr\":10,\"digests\":[],\"content_type\":\"ima_template\",\"content\":{\"template_name\":\"ima-ng\",\"template_data\":\"0102\"}}\n",
+);
+
+/// The same kinds of records in CBOR.
+fn cel_cbor() -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = minicbor::Encoder::new(&mut out);
+    let written = encoder.array(2).and_then(|list| {
+        list.map(4)?.u8(0)?.u8(0)?.u8(1)?.u8(11)?.u8(3)?.map(1)?.u8(0x0B)?.bytes(&[2; 32])?;
+        list.u8(9)?.map(2)?.u8(0)?.str("phase")?.u8(3)?.bytes(b"ready")?;
+        list.map(4)?.u8(0)?.u8(1)?.u8(1)?.u8(0)?.u8(3)?.array(1)?.array(2)?.u8(0x0B)?.bytes(&[3; 32])?;
+        list.u8(5)?.map(2)?.u8(0)?.u8(4)?.u8(1)?.bytes(&[0; 4])
+    });
+    written.expect("writing to memory");
+    out
 }

@@ -1,7 +1,8 @@
 //! The targets.
 
-use avouch_appraise::{Policy as ReferencePolicy, Session};
+use avouch_appraise::{CelEncoding, Policy as ReferencePolicy, Session, to_tlv};
 use avouch_bootlog::BootLog;
+use avouch_bootlog::cel::CelLog;
 use avouch_crypto::FileKey;
 use avouch_ima::policy::Policy;
 use avouch_ima::{Entry, ImaError, Replay, parse_ascii, parse_binary};
@@ -92,6 +93,22 @@ pub fn bootlog(data: &[u8]) -> bool {
         assert!(!event.describe().chars().any(char::is_control), "a description is safe to print");
     }
     true
+}
+
+/// A canonical event log in JSON, turned into TLV; what comes out is no longer than what went in.
+pub fn cel_json(data: &[u8]) -> bool {
+    canonical(CelEncoding::Json, data, 1)
+}
+
+/// A canonical event log in CBOR, turned into TLV.
+pub fn cel_cbor(data: &[u8]) -> bool {
+    canonical(CelEncoding::Cbor, data, 8)
+}
+
+fn canonical(encoding: CelEncoding, data: &[u8], factor: usize) -> bool {
+    let Ok(tlv) = to_tlv(encoding, data) else { return false };
+    assert!(tlv.len() <= factor * data.len(), "{} bytes became {}", data.len(), tlv.len());
+    CelLog::parse(&tlv).is_ok_and(|log| log.replay(HashAlg::Sha256, &Fold).is_ok())
 }
 
 /// A binary IMA list, replayed.

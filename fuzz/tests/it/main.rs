@@ -19,7 +19,7 @@ macro_rules! targets {
 }
 
 targets! {
-    attest bootlog certificate challenge cms efivar enrol evidence ima_ascii ima_binary ima_policy pe_image
+    attest bootlog cel_cbor cel_json certificate challenge cms efivar enrol evidence ima_ascii ima_binary ima_policy pe_image
     public_area reference_policy sbat session siglist signature token tpm_command tpm_response
 }
 
