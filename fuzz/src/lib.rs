@@ -35,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pe_image", pe_image),
     ("public_area", public_area),
     ("reference_policy", reference_policy),
+    ("rego", rego),
     ("sbat", sbat),
     ("session", session),
     ("siglist", siglist),

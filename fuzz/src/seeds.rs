@@ -68,6 +68,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             b"sbat,1,2024040900\nshim,4\ngrub,3\n".to_vec(),
         ],
         "reference_policy" => vec![reference_policy()],
+        "rego" => vec![include_bytes!("../../docs/examples/rule.rego").to_vec()],
         "session" => sessions(),
         "challenge" => round_messages(),
         "evidence" => evidence(),

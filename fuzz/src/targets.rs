@@ -15,6 +15,7 @@ use avouch_protocol::{
     ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
     Evidence, KeyLost, Message, Receipt, RecordHeader, Refusal, SignedReceipt,
 };
+use avouch_rules::Rule;
 use avouch_tpm_wire::{Attest, CommandCode, Digest, HashAlg, Hasher, PublicArea, Signature, command};
 
 /// TPMS_ATTEST.
@@ -213,6 +214,15 @@ pub fn ima_policy(data: &[u8]) -> bool {
 /// A file of reference values.
 pub fn reference_policy(data: &[u8]) -> bool {
     ReferencePolicy::parse(data).is_ok()
+}
+
+/// The last rule of a policy, with its bounds over a small verdict.
+pub fn rego(data: &[u8]) -> bool {
+    let Ok(source) = str::from_utf8(data) else { return false };
+    let Ok(rule) = Rule::compile(source) else { return false };
+    let input =
+        serde_json::json!({"claims": [{"name": "ima", "findings": [{"code": "A"}, {"code": "B"}]}], "round": 7});
+    rule.cost(&input).is_ok()
 }
 
 /// What the server keeps of a boot session between rounds.

@@ -20,7 +20,7 @@ macro_rules! targets {
 
 targets! {
     attest bootlog cel_cbor cel_json certificate challenge cms efivar enrol evidence ima_ascii ima_binary ima_policy pe_image
-    public_area reference_policy sbat session siglist signature token tpm_command tpm_response
+    public_area reference_policy rego sbat session siglist signature token tpm_command tpm_response
 }
 
 fn check(name: &str) {

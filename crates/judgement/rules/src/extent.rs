@@ -64,7 +64,7 @@ pub(crate) fn bounds_of_names(rules: &[Value], sizes: Sizes) -> Result<Values, R
             assign(rule, index, sizes, &mut known)?;
             if let (Some(name), Some((kind, fields))) = (rule_name(rule), node(rule)) {
                 // The result is cut to its own limits and feeds nothing, unless a rule names it.
-                if name == "findings" && !rules.iter().any(|rule| names_findings(rule)) {
+                if name == "findings" && !rules.iter().any(names_findings) {
                     continue;
                 }
                 let extent = rule_extent(kind, fields, index, sizes, &known);

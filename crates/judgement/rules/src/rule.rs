@@ -35,7 +35,7 @@ pub enum LastRule {
     /// The policy has none.
     None,
     /// Fit to be run.
-    Ready(Rule),
+    Ready(Box<Rule>),
     /// The policy's module is refused, so that no verdict under it can be a pass.
     Refused(RuleError),
 }
@@ -89,7 +89,7 @@ impl LastRule {
     pub fn of(policy: &Policy) -> Self {
         match policy.rego().map(Rule::compile) {
             None => Self::None,
-            Some(Ok(rule)) => Self::Ready(rule),
+            Some(Ok(rule)) => Self::Ready(Box::new(rule)),
             Some(Err(error)) => Self::Refused(error),
         }
     }

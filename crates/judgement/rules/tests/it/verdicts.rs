@@ -36,7 +36,7 @@ fn rule(body: &str, effect: &str) -> LastRule {
 }
 
 fn ready(source: &str) -> LastRule {
-    LastRule::Ready(Rule::compile(source).unwrap())
+    LastRule::Ready(Box::new(Rule::compile(source).unwrap()))
 }
 
 #[test]

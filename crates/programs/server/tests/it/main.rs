@@ -8,5 +8,6 @@ mod node;
 mod panics;
 mod policies;
 mod rounds;
+mod rules;
 mod server_time;
 mod world;
