@@ -21,6 +21,7 @@ pub type Target = fn(&[u8]) -> bool;
 pub const TARGETS: &[(&str, Target)] = &[
     ("attest", attest),
     ("bootlog", bootlog),
+    ("cel", cel),
     ("cel_cbor", cel_cbor),
     ("cel_json", cel_json),
     ("certificate", certificate),
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("efivar", efivar),
     ("enrol", enrol),
     ("evidence", evidence),
+    ("final_events", final_events),
     ("ima_ascii", ima_ascii),
     ("ima_binary", ima_binary),
     ("ima_policy", ima_policy),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use avouch_appraise::PolicyDraft;
 use avouch_bootlog::BootLog;
+use avouch_bootlog::cel::CelWriter;
 use avouch_ima::parse_binary;
 use avouch_ima::policy::SHIPPED_POLICY;
 use avouch_pe::Guid;
@@ -53,6 +54,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tpm_command" => commands(),
         "tpm_response" => responses(),
         "bootlog" => recorded("formats/bootlog/tests/data", "binary_bios_measurements", boot_log_head),
+        "cel" => boot_log_heads().iter().map(|log| canonical(log)).collect(),
+        "final_events" => boot_log_heads().iter().map(|log| with_final_events(log)).collect(),
         "ima_binary" => recorded("formats/ima/tests/data", "binary_runtime_measurements", binary_head),
         "ima_ascii" => recorded("formats/ima/tests/data", "ascii_runtime_measurements", ascii_head),
         "ima_policy" => {
@@ -121,6 +124,27 @@ fn from_corpus(target: &str) -> Vec<Vec<u8>> {
     let paths =
         rows.filter(|row| row.len() > 6 && row[6].starts_with(kind)).map(|row| corpus.join("files").join(row[0]));
     paths.map(|path| shorten(&read(&path)).to_vec()).filter(|seed| !seed.is_empty() && seed.len() <= MAX_SEED).collect()
+}
+
+fn boot_log_heads() -> Vec<Vec<u8>> {
+    recorded("formats/bootlog/tests/data", "binary_bios_measurements", boot_log_head)
+}
+
+/// The log in its canonical form.
+fn canonical(log: &[u8]) -> Vec<u8> {
+    let mut writer = CelWriter::new();
+    writer.boot_log(&BootLog::parse(log).expect("a recorded log"));
+    writer.finish()
+}
+
+/// The log's first half behind its length, and a table with the second half.
+fn with_final_events(log: &[u8]) -> Vec<u8> {
+    let parsed = BootLog::parse(log).expect("a recorded log");
+    let half = parsed.events().len() / 2;
+    let (first, second) = log.split_at(parsed.events()[half].offset);
+    let len = u16::try_from(first.len()).expect("a short seed");
+    let count = (parsed.events().len() - half) as u64;
+    [&len.to_le_bytes()[..], first, &1_u64.to_le_bytes(), &count.to_le_bytes(), second].concat()
 }
 
 /// The first whole events.

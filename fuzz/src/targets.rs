@@ -1,8 +1,8 @@
 //! The targets.
 
 use avouch_appraise::{CelEncoding, Policy as ReferencePolicy, Session, to_tlv};
-use avouch_bootlog::BootLog;
-use avouch_bootlog::cel::CelLog;
+use avouch_bootlog::cel::{CelLog, CelWriter};
+use avouch_bootlog::{BootLog, CcLog, FinalEvents};
 use avouch_crypto::FileKey;
 use avouch_ima::policy::Policy;
 use avouch_ima::{Entry, ImaError, Replay, parse_ascii, parse_binary};
@@ -84,15 +84,66 @@ pub fn tpm_response(data: &[u8]) -> bool {
     command::check_reply(CommandCode(0x100 | u32::from(*code)), response).is_ok()
 }
 
-/// A boot log, with replay in every bank and a description of every event.
+/// A boot log, with replay, grammar and boot state in every bank, and a description of every event.
 pub fn bootlog(data: &[u8]) -> bool {
     let Ok(log) = BootLog::parse(data) else { return false };
+    let events = log.events().len();
     for &bank in log.banks() {
-        log.replay(bank, &Fold).expect("a bank that the log has");
+        let plain = log.replay(bank, &Fold).expect("a bank that the log has");
+        for assumption in log.assumptions() {
+            assert!(log.replay_assuming(bank, &Fold, assumption).is_ok(), "a bank that the log has");
+        }
+        assert!(log.grammar(bank, &Fold).iter().all(|fault| fault.event <= events), "a fault names its event");
+        let state = log.boot_state(bank, &Fold);
+        assert!(state.images.iter().all(|fact| fact.event < events), "a fact names its event");
+        if let Ok(cc) = CcLog::try_from(log.clone()) {
+            cc.boot_state(bank, &Fold);
+            cc.grammar(bank, &Fold);
+        }
+        for event in log.events() {
+            event.check_data(bank, &Fold);
+        }
+        assert_eq!(log.replay(bank, &Fold), Ok(plain), "a replay is a function of the log");
     }
     for event in log.events() {
+        event.content();
         assert!(!event.describe().chars().any(char::is_control), "a description is safe to print");
     }
+    true
+}
+
+/// A canonical event log; written again it says the same.
+pub fn cel(data: &[u8]) -> bool {
+    let Ok(log) = CelLog::parse(data) else { return false };
+    for alg in HashAlg::ALL {
+        if let Ok(replay) = log.replay(alg, &Fold) {
+            assert_eq!(replay.pcrs.alg(), alg);
+        }
+        assert!(log.words(alg, &Fold).all(|word| word.record < log.records().len()));
+        log.records().iter().for_each(|record| {
+            record.check_data(alg, &Fold);
+        });
+    }
+    let mut writer = CelWriter::new();
+    for record in log.records() {
+        let digests = record.digests.iter().map(|(id, digest)| (u16::from(id), digest));
+        writer.record(record.register, digests, &record.content);
+    }
+    let written = writer.finish();
+    let again = CelLog::parse(&written).expect("what was written reads");
+    assert!(again.records().iter().map(|record| record.content).eq(log.records().iter().map(|record| record.content)));
+    true
+}
+
+/// A final events table behind the log that it belongs to: two bytes of the log's length, the log, the table.
+pub fn final_events(data: &[u8]) -> bool {
+    let Some((len, rest)) = data.split_first_chunk() else { return false };
+    let Some((log, table)) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len))) else { return false };
+    let Ok(log) = BootLog::parse(log) else { return false };
+    let Ok(table) = FinalEvents::parse(table, &log) else { return false };
+    let merged = table.merge(&log);
+    assert_eq!(merged.common + merged.added, table.events().len());
+    assert_eq!(merged.log.events().len(), log.events().len() + merged.added);
     true
 }
 

@@ -6,7 +6,7 @@
 use avouch_tpm_wire::{Digest, HashAlg, Hasher, extend};
 
 use crate::cursor::Cursor;
-use crate::grammar::Registers;
+use crate::registers::Registers;
 use crate::{BootLog, BootState, GrammarFault, LogError, ReplayError};
 
 /// Measurement registers of Intel TDX: MRTD and four run-time registers.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::cursor::Cursor;
-use crate::{Event, EventType, LogError, device_path, text};
+use crate::{Event, EventType, LogError, device_path, sipa, text};
 
 impl Event<'_> {
     /// A short line about the event's data: the variable's name, the path that was loaded, the action's words.
@@ -26,6 +26,7 @@ impl Event<'_> {
             EventType::EFI_GPT_EVENT | EventType::EFI_GPT_EVENT2 => partition_table(data),
             EventType::EFI_PLATFORM_FIRMWARE_BLOB => firmware_blob(data).ok(),
             EventType::EFI_PLATFORM_FIRMWARE_BLOB2 | EventType::EFI_HANDOFF_TABLES2 => counted_name(data),
+            EventType::EVENT_TAG if sipa::is_list(data) => Some(windows(data)),
             EventType::EVENT_TAG => tagged(data).ok(),
             EventType::EFI_HANDOFF_TABLES | EventType::TABLE_OF_DEVICES | EventType::PREBOOT_CERT => None,
             _ => text::any(data),
@@ -38,14 +39,33 @@ fn no_action(event: &Event<'_>) -> Option<String> {
     if let Some(locality) = event.startup_locality() {
         return Some(format!("StartupLocality {locality}"));
     }
+    if sipa::is_list(event.data) {
+        return Some(windows(event.data));
+    }
     let signature = event.data.get(..16).unwrap_or(event.data);
     text::utf8(signature)
+}
+
+/// Names of the first statements of the Windows loader, those inside an aggregation behind a colon.
+fn windows(data: &[u8]) -> String {
+    const MAX_SHOWN: usize = 8;
+    let mut out = String::from("Windows");
+    for statement in sipa::statements(data).take(MAX_SHOWN) {
+        out.push_str(", ");
+        out.push_str(statement.name().unwrap_or("unknown statement"));
+        for (position, child) in statement.children().take(MAX_SHOWN).enumerate() {
+            out.push_str(if position == 0 { ": " } else { ", " });
+            out.push_str(child.name().unwrap_or("unknown statement"));
+        }
+    }
+    out
 }
 
 fn separator(data: &[u8]) -> Option<String> {
     match data {
         [0, 0, 0, 0] | [0xFF, 0xFF, 0xFF, 0xFF] => Some(String::from("end of the pre-boot phase")),
         [1, 0, 0, 0] => Some(String::from("an error was measured instead of the phase's end")),
+        b"WBCL" => Some(String::from("end of the Windows loader's measurements")),
         other => text::any(other),
     }
 }

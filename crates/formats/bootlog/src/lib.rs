@@ -3,11 +3,16 @@
 //! Source: TCG PC Client Platform Firmware Profile (PFP) 1.06, section 10 "Event Logging": the crypto-agile form
 //! (`TCG_PCR_EVENT2` after a "Spec ID Event03" header) and the SHA-1 form (`TCG_PCClientPCREvent`). Logs of
 //! confidential virtual machines (UEFI 2.10 section 38, CCEL) have the crypto-agile form too; their index is a
-//! measurement register, not a PCR, and that reading is left to the caller.
+//! measurement register, not a PCR: [`CcLog`]. [`cel`] holds the canonical event log, [`FinalEvents`] what firmware
+//! measured after the log was taken.
 //!
 //! A log proves nothing by itself: event types and event data are not covered by the digests of most events, and only
 //! [`BootLog::replay`] against a quoted PCR shows that the digests were extended. An appraiser judges digests;
-//! [`Event::describe`] is for people.
+//! [`Event::describe`] is for people. [`Event::check_data`] says which data the digests cover, [`BootLog::grammar`] what
+//! stands where it must not, [`BootLog::boot_state`] what booted and which of it is proven.
+//!
+//! Memory: an event costs about 100 bytes beside its log and is at least 12 bytes long, so a parsed log takes at most
+//! nine times its bytes; boot state and grammar add at most 200 bytes for an event.
 //!
 //! ```
 //! use avouch_bootlog::BootLog;
@@ -34,6 +39,7 @@ mod final_events;
 mod grammar;
 mod guid;
 mod log;
+mod registers;
 mod replay;
 pub mod sipa;
 pub mod state;

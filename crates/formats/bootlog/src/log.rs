@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use avouch_tpm_wire::{Digest, HashAlg, Hasher};
 
 use crate::cursor::Cursor;
-use crate::grammar::{self, GrammarFault, Registers};
+use crate::grammar::{self, GrammarFault};
+use crate::registers::Registers;
 use crate::state::{self, BootState};
 use crate::{EventType, LogError, PcrBank, ReplayError, replay};
 

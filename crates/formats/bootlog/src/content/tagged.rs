@@ -25,6 +25,8 @@ pub enum Tag {
     MicrocodeAddon,
     /// systemd-stub: the profile of the unified kernel image that was chosen.
     UkiProfile,
+    /// systemd-stub: SMBIOS structures of the type that is given, 1, 2 or 11.
+    Smbios(u8),
     /// The Linux EFI stub: the initrd that it loaded.
     LinuxInitrd,
     /// The Linux EFI stub: the load options, which are the command line in UTF-16.
@@ -48,6 +50,9 @@ impl<'a> Tagged<'a> {
             0x49DF_FE0F => Tag::InitrdAddon,
             0xDAC0_8E1A => Tag::MicrocodeAddon,
             0x13AE_D6DB => Tag::UkiProfile,
+            0xD5CB_7CBC => Tag::Smbios(1),
+            0xE0D4_7BC8 => Tag::Smbios(2),
+            0xC0B3_BD23 => Tag::Smbios(11),
             0x8F3B_22EC => Tag::LinuxInitrd,
             0x8F3B_22ED => Tag::LinuxLoadOptions,
             _ => return None,

@@ -5,7 +5,8 @@ use avouch_tpm_wire::{Digest, HashAlg, Hasher};
 use super::{BootOption, BootState, Contradiction, Fact, LoadedImage, SecureBoot, loaders};
 use crate::check::{DataCheck, separators};
 use crate::content::{Content, LoadOption, Separator, Variable};
-use crate::grammar::{Registers, secure_boot_variable};
+use crate::grammar::secure_boot_variable;
+use crate::registers::Registers;
 use crate::{BootLog, Event, EventType, Guid};
 
 pub(crate) fn read<'a>(log: &BootLog<'a>, alg: HashAlg, hasher: &impl Hasher, registers: Registers) -> BootState<'a> {

@@ -14,3 +14,4 @@ mod golden;
 mod malformed;
 mod replay;
 mod state;
+mod work;
