@@ -14,10 +14,14 @@ use thiserror::Error;
 /// Where the kernel mounts securityfs.
 pub const SECURITYFS: &str = "/sys/kernel/security";
 
+/// Where systemd writes down what it measures in userspace (systemd-pcrextend, systemd-cryptsetup and others).
+pub const USERSPACE_LOG: &str = "/run/log/systemd/tpm2-measure.log";
+
 /// The kernel's securityfs, or a directory laid out like it.
 #[derive(Clone, Debug)]
 pub struct Securityfs {
     root: PathBuf,
+    userspace_log: Option<PathBuf>,
 }
 
 /// Which of the kernel's two spellings of the IMA list was read.
@@ -89,7 +93,29 @@ pub enum CollectError {
 impl Securityfs {
     /// securityfs at `root`, usually [`SECURITYFS`].
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), userspace_log: None }
+    }
+
+    /// The same, and beside it systemd's log of userspace measurements at `path`, usually [`USERSPACE_LOG`].
+    pub fn with_userspace_log(self, path: impl Into<PathBuf>) -> Self {
+        Self { userspace_log: Some(path.into()), ..self }
+    }
+
+    /// systemd's log of its userspace measurements: a JSON text sequence, whole, of at most `limit` bytes. `None` where
+    /// there is none, which is no error: systemd before version 254 writes none, nor does one that measured nothing.
+    ///
+    /// systemd extends the PCR first and appends the record afterwards, so between the two a quote may cover what the
+    /// log does not tell yet. The verifier sees a mismatch then, and a second look heals it.
+    ///
+    /// # Errors
+    /// [`CollectError::TooLong`], [`CollectError::Forbidden`], [`CollectError::Io`].
+    pub fn userspace_log(&self, limit: usize) -> Result<Option<Vec<u8>>, CollectError> {
+        let Some(path) = self.userspace_log.clone() else { return Ok(None) };
+        match (Log { name: "systemd's log of userspace measurements", path }).read(0, limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(CollectError::Absent { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The firmware's boot log of the first TPM, whole, of at most `limit` bytes.
@@ -198,6 +224,20 @@ mod tests {
         let (_dir, none) = tree(&[]);
         assert!(matches!(none.boot_log(10), Err(CollectError::Absent { .. })));
         assert!(matches!(none.ima_binary(0, 10), Err(CollectError::Absent { .. })));
+    }
+
+    #[test]
+    fn a_userspace_log_is_read_whole_and_its_absence_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tpm2-measure.log");
+        let logs = Securityfs::at(dir.path());
+        assert_eq!(logs.userspace_log(10).unwrap(), None);
+        let logs = logs.with_userspace_log(&path);
+        assert_eq!(logs.userspace_log(10).unwrap(), None);
+        fs::write(&path, "\x1e{}\n").unwrap();
+        assert_eq!(logs.userspace_log(10).unwrap().unwrap(), b"\x1e{}\n");
+        assert!(matches!(logs.userspace_log(3), Err(CollectError::TooLong { limit: 3, .. })));
+        assert!(matches!(logs.with_userspace_log(dir.path()).userspace_log(3), Err(CollectError::Io { .. })));
     }
 
     #[test]

@@ -54,7 +54,10 @@ fn agent(config: &Config) -> Result<Agent, AgentError> {
     if let TpmAddress::Software(socket) = &config.tpm {
         tracing::warn!("software TPM at {socket}: its keys are files, good for evaluation only");
     }
-    Ok(Agent::new(StateDir::open(&config.state_dir)?, Securityfs::at(&config.securityfs)))
+    Ok(Agent::new(
+        StateDir::open(&config.state_dir)?,
+        Securityfs::at(&config.securityfs).with_userspace_log(&config.userspace_log),
+    ))
 }
 
 fn enroll(config: &Config, args: &EnrollArgs) -> Result<Exit, AgentError> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use avouch_collect::SECURITYFS;
+use avouch_collect::{SECURITYFS, USERSPACE_LOG};
 use thiserror::Error;
 
 /// The settings, each with its default.
@@ -20,6 +20,8 @@ pub struct Config {
     pub tpm: TpmAddress,
     /// `securityfs`: where the kernel shows its measurement logs; `/sys/kernel/security`.
     pub securityfs: PathBuf,
+    /// `userspace_log`: where systemd writes down what it measures; `/run/log/systemd/tpm2-measure.log`.
+    pub userspace_log: PathBuf,
 }
 
 /// Where a TPM answers.
@@ -73,7 +75,7 @@ pub enum ConfigError {
 }
 
 /// Every key there is.
-pub const KEYS: [&str; 3] = ["state_dir", "tpm", "securityfs"];
+pub const KEYS: [&str; 4] = ["state_dir", "tpm", "securityfs", "userspace_log"];
 
 /// Read when no other file is named; it need not exist.
 pub const DEFAULT_PATH: &str = "/etc/avouch/agent.toml";
@@ -88,6 +90,7 @@ impl Default for Config {
             state_dir: "/var/lib/avouch-agent".into(),
             tpm: TpmAddress::Device("/dev/tpmrm0".into()),
             securityfs: SECURITYFS.into(),
+            userspace_log: USERSPACE_LOG.into(),
         }
     }
 }

@@ -124,7 +124,7 @@ impl Enroller {
         if self.token.profile == NodeProfile::EkCert && first.certificate.is_none() {
             return Err(EnrolError::NoEkCertificate { template: first.template }.into());
         }
-        let further_eks: Vec<ShownEk> = Vec::new();
+        let further_eks = keys.map(shown).collect();
         let ShownEk { public, certificate } = shown(first);
         let cloud_key = match cloud(self.token.profile) {
             None => None,

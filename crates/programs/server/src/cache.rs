@@ -37,6 +37,8 @@ struct Counted {
 pub(crate) struct Bounded<K, V> {
     most: usize,
     held: Mutex<HashMap<K, Arc<V>>>,
+    /// What is being made now: one lock for each key, so that many callers wait for one maker.
+    making: Mutex<HashMap<K, Arc<Mutex<()>>>>,
 }
 
 impl Caches {
@@ -66,30 +68,54 @@ impl Caches {
     }
 
     fn counted(&self) -> MutexGuard<'_, Option<Counted>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counted)
     }
 }
 
 impl<K: Key + Eq + Clone, V> Bounded<K, V> {
     fn new(most: usize) -> Self {
-        Self { most, held: Mutex::new(HashMap::new()) }
+        Self { most, held: Mutex::new(HashMap::new()), making: Mutex::new(HashMap::new()) }
     }
 
-    /// What is held under `key`, or what `make` makes. Two callers may both make it; one result is kept.
+    /// What is held under `key`, or what `make` makes. It is made once, however many ask at the same time: the others
+    /// wait, and make it themselves only when the first one did not succeed.
     pub(crate) fn find<E>(&self, key: &K, make: impl FnOnce() -> Result<Option<V>, E>) -> Result<Option<Arc<V>>, E> {
-        if let Some(value) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
-            return Ok(Some(value.clone()));
+        if let Some(value) = self.held(key) {
+            return Ok(Some(value));
         }
-        let Some(value) = make()?.map(Arc::new) else { return Ok(None) };
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = lock(&self.making).entry(key.clone()).or_default().clone();
+        let made = {
+            let _turn = lock(&turn);
+            match self.held(key) {
+                Some(value) => Ok(Some(value)),
+                None => make().map(|made| made.map(|value| self.keep(key, value))),
+            }
+        };
+        // Whoever comes now either finds the value or begins anew; those that wait keep their turn alive.
+        lock(&self.making).remove(key);
+        made
+    }
+
+    fn held(&self, key: &K) -> Option<Arc<V>> {
+        lock(&self.held).get(key).cloned()
+    }
+
+    fn keep(&self, key: &K, value: V) -> Arc<V> {
+        let value = Arc::new(value);
+        let mut held = lock(&self.held);
         if held.len() >= self.most
             && let Some(any) = held.keys().next().cloned()
         {
             held.remove(&any);
         }
         held.insert(key.clone(), value.clone());
-        Ok(Some(value))
+        value
     }
+}
+
+/// What is behind these locks is whole at every instant, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -106,6 +132,30 @@ mod tests {
         }
         let again = cache.find(&99, || Err::<Option<i32>, _>("made again")).unwrap();
         assert_eq!(again.as_deref(), Some(&198));
+    }
+
+    #[test]
+    fn many_that_ask_at_once_have_it_made_once() {
+        use std::sync::Barrier;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        const ASKING: usize = 16;
+        let (cache, made, together) = (Bounded::new(2), AtomicUsize::new(0), Barrier::new(ASKING));
+        std::thread::scope(|scope| {
+            for _ in 0..ASKING {
+                scope.spawn(|| {
+                    together.wait();
+                    let make = || {
+                        made.fetch_add(1, Ordering::SeqCst);
+                        // Long enough that every other thread has asked.
+                        std::thread::sleep(std::time::Duration::from_millis(50));
+                        Ok::<_, ()>(Some(7))
+                    };
+                    assert_eq!(cache.find(&1, make).unwrap().as_deref(), Some(&7));
+                });
+            }
+        });
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+        assert!(cache.making.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn roots(key: &'static str, files: &[PathBuf]) -> Result<Option<EkRoots>, TrustE
     }
     let read = match (bundled, bundle.is_empty()) {
         (false, true) => return Ok(None),
-        (true, _) => EkRoots::from_pem(&bundle),
+        (true, _) => EkRoots::bundled().with(&bundle),
         (false, false) => EkRoots::from_pem(&bundle),
     };
     read.map(Some).map_err(|error| TrustError::Roots { key, error })

@@ -2,8 +2,10 @@
 
 use avouch_appraise::NodeKeys;
 use avouch_crypto::AttestationKey;
-use avouch_crypto::ek::{EkError, EkIdentity};
+use avouch_crypto::ak_certificate::AkCertificate;
+use avouch_crypto::ek::{EkError, EkIdentity, EkRoots, is_roca};
 use avouch_protocol::{ActivateRequest, EnrolRequest, Hash, NodeProfile};
+use avouch_tpm_wire::{Key, PublicArea};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -37,16 +39,17 @@ impl Vouched {
     pub(super) fn of(
         trust: &FirstContact,
         profile: NodeProfile,
-        _request: &EnrolRequest,
+        request: &EnrolRequest,
         eks: &[Ek<'_>],
         now: u64,
     ) -> Result<Self, Refused> {
+        refuse_weak(eks)?;
         let Some(first) = eks.first() else { return Err(Refused::internal(&"no endorsement key was examined")) };
         match profile {
-            NodeProfile::EkCert => by_maker(trust, first, now),
+            NodeProfile::EkCert => by_maker(trust, first, request, now),
             NodeProfile::EkAllowlist => by_operator(trust, first),
             NodeProfile::Tofu => Ok(Self { by: String::new(), tpm: unknown(), manufacturer: None, cloud: None }),
-            NodeProfile::AzureAkCert | NodeProfile::Gcp => Err(no_roots()),
+            NodeProfile::AzureAkCert | NodeProfile::Gcp => by_cloud(trust, profile, request, now),
         }
     }
 
@@ -68,11 +71,24 @@ impl Vouched {
     }
 }
 
-fn by_maker(trust: &FirstContact, ek: &Ek<'_>, now: u64) -> Result<Vouched, Refused> {
+/// A key that can be computed from its public half proves nothing, whoever vouches for it.
+fn refuse_weak(eks: &[Ek<'_>]) -> Result<(), Refused> {
+    for ek in eks {
+        if let Key::Rsa { modulus, .. } = ek.area.key()
+            && is_roca(modulus)
+        {
+            return Err(certificate(&EkError::Roca));
+        }
+    }
+    Ok(())
+}
+
+fn by_maker(trust: &FirstContact, ek: &Ek<'_>, request: &EnrolRequest, now: u64) -> Result<Vouched, Refused> {
     let Some(roots) = &trust.ek_roots else { return Err(no_roots()) };
-    let identity = roots.verify(ek.certificate, &ek.area, now).map_err(|error| certificate(&error))?;
+    let chain = chain(request)?;
+    let identity = roots.verify_with(ek.certificate, &chain, &ek.area, now).map_err(|error| certificate(&error))?;
     Ok(Vouched {
-        by: identity.issuer.clone(),
+        by: identity.root.subject.clone(),
         tpm: identity_json(&identity),
         manufacturer: identity.manufacturer,
         cloud: None,
@@ -94,10 +110,69 @@ fn by_operator(trust: &FirstContact, ek: &Ek<'_>) -> Result<Vouched, Refused> {
     }
 }
 
+fn by_cloud(trust: &FirstContact, profile: NodeProfile, request: &EnrolRequest, now: u64) -> Result<Vouched, Refused> {
+    let Some(roots) = trust.cloud_roots(profile) else { return Err(no_roots()) };
+    let Some(shown) = &request.cloud_key else {
+        let what = format!("No attestation key of a cloud was shown, which the profile {profile} wants.");
+        return Err(forbidden("CLOUD_KEY", what, "Enrol on a machine of that cloud, with the agent of this release."));
+    };
+    let (key, verified) = cloud_key(roots, &shown.public, &shown.certificate, &chain(request)?, now)?;
+    let tpm = json!({
+        "manufacturer": null, "model": format!("virtual TPM ({profile})"), "version": null, "software": false,
+        "subject": verified.subject, "issuer": verified.issuer, "serial": verified.serial,
+        "certificate_sha256": Hash(verified.sha256).to_hex(), "not_after": verified.not_after,
+        "root": verified.root.subject, "root_sha256": Hash(verified.root.sha256).to_hex(),
+    });
+    Ok(Vouched { by: verified.root.subject, tpm: tpm.to_string(), manufacturer: None, cloud: Some(key) })
+}
+
+fn cloud_key(
+    roots: &EkRoots,
+    public: &[u8],
+    certificate: &[u8],
+    chain: &[&[u8]],
+    now: u64,
+) -> Result<(AttestationKey, AkCertificate), Refused> {
+    let refused = |what: String| {
+        forbidden(
+            "CLOUD_KEY",
+            what,
+            "Add the cloud's CA to the roots of this profile if you trust it, or use another profile.",
+        )
+    };
+    let area = PublicArea::parse(public).map_err(|error| refused(format!("the cloud's key: {error}")))?;
+    let key = AttestationKey::new(&area).map_err(|error| refused(format!("the cloud's key: {error}")))?;
+    let verified = AkCertificate::verify(certificate, chain, roots, &area, now);
+    Ok((key, verified.map_err(|error| refused(error.to_string()))?))
+}
+
+/// The CA certificates that the TPM carries, cut apart: each is one DER SEQUENCE with a length of two bytes.
+fn chain(request: &EnrolRequest) -> Result<Vec<&[u8]>, Refused> {
+    let mut rest = request.ek_chain.as_deref().map_or(&[] as &[u8], Vec::as_slice);
+    let mut found = Vec::new();
+    // NV indices may be longer than what is in them; filling is zeros or ones.
+    while let [0x30, 0x82, high, low, ..] = rest {
+        let length = 4 + usize::from(u16::from_be_bytes([*high, *low]));
+        let Some((certificate, after)) = rest.split_at_checked(length) else {
+            let what = "A CA certificate in the TPM's NV is cut short.";
+            return Err(forbidden("EK_CHAIN", what, "Report the TPM's maker and firmware version."));
+        };
+        found.push(certificate);
+        rest = after;
+    }
+    Ok(found)
+}
+
 fn certificate(error: &EkError) -> Refused {
-    let remedy = "Add the certificates of this TPM's maker to `ek_roots` if you trust it; a TPM without a certificate \
-                  cannot enrol by the profile ek-cert.";
-    forbidden("EK_CERTIFICATE", error.to_string(), remedy)
+    let code = if matches!(error, EkError::Roca) { "EK_WEAK" } else { "EK_CERTIFICATE" };
+    let remedy = match error {
+        EkError::Roca => "Update the TPM's firmware and have it make new keys: anybody can compute this one.",
+        _ => {
+            "Add the certificates of this TPM's maker to `ek_roots` if you trust it; a TPM without a certificate cannot \
+             enrol by the profile ek-cert."
+        }
+    };
+    forbidden(code, error.to_string(), remedy)
 }
 
 /// Nobody vouches for what the TPM is.
@@ -116,6 +191,8 @@ fn identity_json(identity: &EkIdentity) -> String {
         "certificate_sha256": Hash(identity.sha256).to_hex(),
         "not_after": identity.not_after,
         "software": identity.software,
+        "root": identity.root.subject,
+        "root_sha256": Hash(identity.root.sha256).to_hex(),
     })
     .to_string()
 }
