@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`Factory`], [`Swtpm`] | software TPMs with EK certificates of one local CA; a copy per test |
 //! | [`Machine`] | a software TPM and a folder laid out like securityfs; boots, measures, loses power |
+//! | [`Authority`] | a maker of TPMs or a cloud, which certifies keys of a machine's TPM |
 //! | [`Snapshot`] | an earlier state of a machine, to boot or resume beside it |
 //! | [`Site`] | `avouch-server` in this process, over HTTPS on 127.0.0.1, with a clock in the test's hands |
 //! | [`Node`] | a machine that is enrolled at a site; asks, answers and posts bytes one step at a time |
@@ -23,11 +24,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod authority;
 mod clock;
 mod ima;
 mod keys;
 mod machine;
 mod node;
+mod provision;
 mod raw;
 mod replay;
 mod scene;
@@ -35,6 +38,7 @@ mod site;
 mod snapshot;
 mod swtpm;
 
+pub use authority::{Authority, Shape};
 pub use clock::HandClock;
 pub use ima::{Measurement, boot_aggregate};
 pub use keys::{LooseKey, OddKeys};

@@ -5,7 +5,9 @@ use avouch_agent::challenge::CheckedChallenge;
 use avouch_agent::state::Enrolment;
 use avouch_agent::{Client, Enroller, build_evidence};
 use avouch_crypto::tls::agent_config;
-use avouch_protocol::{ChallengeRequest, Evidence, Hash, Message, Receipt, Refusal, SignedReceipt, VERSION};
+use avouch_protocol::{
+    ChallengeRequest, Evidence, Hash, Message, NodeProfile, Receipt, Refusal, SignedReceipt, VERSION,
+};
 
 use crate::{Machine, Site};
 
@@ -32,7 +34,15 @@ impl Node {
     /// # Errors
     /// When the server refuses it.
     pub fn enrol(site: &Site, machine: &Machine, label: &str) -> Result<Self> {
-        let enroller = Enroller::new(site.token(1)?, Some(label.into()))?;
+        Self::enrol_by(site, machine, label, NodeProfile::EkCert)
+    }
+
+    /// Enrols the machine with a new token of this profile.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn enrol_by(site: &Site, machine: &Machine, label: &str, profile: NodeProfile) -> Result<Self> {
+        let enroller = Enroller::new(site.token_for(profile, 1)?, Some(label.into()))?;
         let enrolment = enroller.run(&mut machine.tpm()?)?;
         Self::of(enrolment, site)
     }

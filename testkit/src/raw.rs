@@ -1,4 +1,4 @@
-//! TPM2_Hash, TPM2_Sign and TPM2_ClockSet (TPM 2.0 Part 3), which Avouch itself never sends.
+//! TPM2_Hash, TPM2_Sign, TPM2_ClockSet and TPM2_NV_… (TPM 2.0 Part 3), which Avouch itself never sends.
 
 use avouch_tpm_wire::command::Command;
 use avouch_tpm_wire::response::{Empty, Reply, outcome};
@@ -86,6 +86,83 @@ impl<'a> Command<'a> for ClockSet {
     fn encode(&self, _: &[Authorization<'_>]) -> Result<Vec<u8>, WireError> {
         let body = [Handle::OWNER.0.to_be_bytes().to_vec(), empty_password(), self.clock.to_be_bytes().to_vec()];
         Ok(frame(ST_SESSIONS, Self::CODE, &body.concat()))
+    }
+
+    fn parse(_: &'a [u8]) -> Result<(Self, Vec<Authorization<'a>>), WireError> {
+        Err(one_way())
+    }
+}
+
+/// TPM2_NV_DefineSpace by the platform: an ordinary index that anybody may read.
+pub(crate) struct NvDefineSpace {
+    pub(crate) index: Handle,
+    pub(crate) size: u16,
+}
+
+/// TPM2_NV_Write by the platform.
+pub(crate) struct NvWrite<'a> {
+    pub(crate) index: Handle,
+    pub(crate) data: &'a [u8],
+    pub(crate) offset: u16,
+}
+
+/// TPM2_NV_UndefineSpace by the platform.
+pub(crate) struct NvUndefineSpace {
+    pub(crate) index: Handle,
+}
+
+impl<'a> Command<'a> for NvDefineSpace {
+    const CODE: CommandCode = CommandCode(0x12A);
+    const NAME: &'static str = "TPM2_NV_DefineSpace";
+    const AUTHS: usize = 1;
+    type Reply<'r> = Empty;
+
+    fn encode(&self, _: &[Authorization<'_>]) -> Result<Vec<u8>, WireError> {
+        // PPWRITE, PPREAD, OWNERREAD, AUTHREAD, NO_DA, PLATFORMCREATE.
+        const ATTRIBUTES: u32 = 1 | 1 << 16 | 1 << 17 | 1 << 18 | 1 << 25 | 1 << 30;
+        let public = [
+            self.index.0.to_be_bytes().as_slice(),
+            &ALG_SHA256.to_be_bytes(),
+            &ATTRIBUTES.to_be_bytes(),
+            &[0; 2],
+            &self.size.to_be_bytes(),
+        ]
+        .concat();
+        let body = [Handle::PLATFORM.0.to_be_bytes().to_vec(), empty_password(), vec![0; 2], sized(&public)?];
+        Ok(frame(ST_SESSIONS, Self::CODE, &body.concat()))
+    }
+
+    fn parse(_: &'a [u8]) -> Result<(Self, Vec<Authorization<'a>>), WireError> {
+        Err(one_way())
+    }
+}
+
+impl<'a> Command<'a> for NvWrite<'a> {
+    const CODE: CommandCode = CommandCode(0x137);
+    const NAME: &'static str = "TPM2_NV_Write";
+    const AUTHS: usize = 1;
+    type Reply<'r> = Empty;
+
+    fn encode(&self, _: &[Authorization<'_>]) -> Result<Vec<u8>, WireError> {
+        let handles = [Handle::PLATFORM, self.index].map(|handle| handle.0.to_be_bytes()).concat();
+        let body = [handles, empty_password(), sized(self.data)?, self.offset.to_be_bytes().to_vec()];
+        Ok(frame(ST_SESSIONS, Self::CODE, &body.concat()))
+    }
+
+    fn parse(_: &'a [u8]) -> Result<(Self, Vec<Authorization<'a>>), WireError> {
+        Err(one_way())
+    }
+}
+
+impl<'a> Command<'a> for NvUndefineSpace {
+    const CODE: CommandCode = CommandCode(0x122);
+    const NAME: &'static str = "TPM2_NV_UndefineSpace";
+    const AUTHS: usize = 1;
+    type Reply<'r> = Empty;
+
+    fn encode(&self, _: &[Authorization<'_>]) -> Result<Vec<u8>, WireError> {
+        let handles = [Handle::PLATFORM, self.index].map(|handle| handle.0.to_be_bytes()).concat();
+        Ok(frame(ST_SESSIONS, Self::CODE, &[handles, empty_password()].concat()))
     }
 
     fn parse(_: &'a [u8]) -> Result<(Self, Vec<Authorization<'a>>), WireError> {

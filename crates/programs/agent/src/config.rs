@@ -124,6 +124,7 @@ impl Config {
                 "state_dir" => config.state_dir = absolute_path("state_dir", value)?,
                 "tpm" => config.tpm = tpm_address(value)?,
                 "securityfs" => config.securityfs = absolute_path("securityfs", value)?,
+                "userspace_log" => config.userspace_log = absolute_path("userspace_log", value)?,
                 _ => return Err(ConfigError::UnknownKey { key: key.clone(), nearest: nearest_key(key) }),
             }
         }
@@ -180,10 +181,12 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let config = parse("state_dir = '/a'\ntpm = 'unix:/b'\nsecurityfs = '/c'\n").unwrap();
+        let text = "state_dir = '/a'\ntpm = 'unix:/b'\nsecurityfs = '/c'\nuserspace_log = '/d'\n";
+        let config = parse(text).unwrap();
         assert_eq!(config.state_dir, Path::new("/a"));
         assert_eq!(config.tpm, TpmAddress::Software("unix:/b".into()));
         assert_eq!(config.securityfs, Path::new("/c"));
+        assert_eq!(config.userspace_log, Path::new("/d"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod lifecycle;
 mod node;
 mod panics;
 mod policies;
+mod profiles;
 mod rounds;
 mod rules;
 mod server_time;

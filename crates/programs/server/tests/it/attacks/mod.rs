@@ -7,6 +7,7 @@ mod clock_clear;
 mod clock_power;
 mod clock_rollback;
 mod clock_session;
+pub(crate) mod first_contact;
 mod harness;
 mod ima_list;
 mod ima_tail;
