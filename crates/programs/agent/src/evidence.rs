@@ -3,8 +3,8 @@
 use crate::hash::sha256;
 use avouch_collect::{CollectError, ImaSpelling, Securityfs};
 use avouch_protocol::{
-    Evidence, Hash, ImaFormat, ImaSegment, MAX_BOOT_LOG_BYTES, MAX_EVIDENCE_BYTES, Offsets, Purpose, VERSION,
-    qualifying_data,
+    Evidence, Hash, ImaFormat, ImaSegment, MAX_BOOT_LOG_BYTES, MAX_EVIDENCE_BYTES, MAX_USERSPACE_LOG_BYTES, Offsets,
+    Purpose, VERSION, qualifying_data,
 };
 use avouch_tpm::{AttestationSession, Attested, Transport};
 use avouch_tpm_wire::Attest;
@@ -13,10 +13,10 @@ use minicbor::bytes::ByteVec;
 use crate::challenge::CheckedChallenge;
 use crate::error::AgentError;
 
-/// Room in an evidence message for everything but the two logs.
+/// Room in an evidence message for everything but the logs.
 const ENVELOPE_BYTES: usize = 16 * 1024;
 /// Largest piece of an IMA list that fits an evidence message beside a boot log.
-const MAX_IMA_BYTES: usize = MAX_EVIDENCE_BYTES - MAX_BOOT_LOG_BYTES - ENVELOPE_BYTES;
+const MAX_IMA_BYTES: usize = MAX_EVIDENCE_BYTES - MAX_BOOT_LOG_BYTES - MAX_USERSPACE_LOG_BYTES - ENVELOPE_BYTES;
 
 /// Answers `challenge`: TPM2_Quote, TPM2_GetTime when the quote shows a boot session that the server has proven
 /// nothing of, and after both the logs from the proven offset to their end.
@@ -54,7 +54,7 @@ pub fn build_evidence<T: Transport>(
         ima: logs.ima,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         report_digest: Hash::ZERO,
-        userspace_log: None,
+        userspace_log: logs.userspace_log,
     })
 }
 
@@ -65,6 +65,7 @@ fn applicable(offsets: &Offsets, reset_count: u32) -> Option<&Offsets> {
 
 struct Logs {
     boot_log: Option<ByteVec>,
+    userspace_log: Option<ByteVec>,
     ima: Option<ImaSegment>,
 }
 
@@ -74,6 +75,8 @@ impl Logs {
             Some(Offsets { boot_log_proven: true, .. }) => None,
             _ => present(securityfs.boot_log(MAX_BOOT_LOG_BYTES))?.map(ByteVec::from),
         };
+        // It grows at run time, so it is sent whole in every round in which there is one.
+        let userspace_log = present(securityfs.userspace_log(MAX_USERSPACE_LOG_BYTES))?.flatten().map(ByteVec::from);
         let (count, bytes) = offsets.map_or((0, 0), |offsets| (offsets.ima_count, offsets.ima_bytes));
         let ima = present(securityfs.ima_binary(bytes, MAX_IMA_BYTES))?.map(|list| ImaSegment {
             format: match list.spelling {
@@ -83,7 +86,7 @@ impl Logs {
             from_count: if list.from_byte == 0 { 0 } else { count },
             bytes: list.bytes.into(),
         });
-        Ok(Self { boot_log, ima })
+        Ok(Self { boot_log, userspace_log, ima })
     }
 }
 
@@ -152,6 +155,21 @@ mod tests {
         let (_dir, fs) = tree();
         let ima = Logs::read(&fs, Some(&proven(11))).unwrap().ima.unwrap();
         assert_eq!((ima.from_count, ima.bytes.len()), (0, 10));
+    }
+
+    #[test]
+    fn a_userspace_log_is_sent_whole_in_every_round() {
+        let (dir, fs) = tree();
+        let path = dir.path().join("tpm2-measure.log");
+        let fs = fs.with_userspace_log(&path);
+        assert_eq!(Logs::read(&fs, None).unwrap().userspace_log, None);
+        std::fs::write(&path, "\x1e{}\n").unwrap();
+        for offsets in [None, Some(&proven(4))] {
+            let log = Logs::read(&fs, offsets).unwrap().userspace_log.unwrap();
+            assert_eq!(log.to_vec(), b"\x1e{}\n");
+        }
+        std::fs::write(&path, vec![0; MAX_USERSPACE_LOG_BYTES + 1]).unwrap();
+        assert_eq!(Logs::read(&fs, None).unwrap().userspace_log, None, "no message holds it");
     }
 
     #[test]
