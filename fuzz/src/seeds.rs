@@ -217,6 +217,7 @@ fn commands() -> Vec<Vec<u8>> {
         FlushContext { flush_handle: object }.encode(&[]),
         ReadPublic { object_handle: Handle::EK_RSA2048 }.encode(&[]),
         NvReadPublic { nv_index: Handle::EK_CERTIFICATE_RSA2048 }.encode(&[]),
+        PolicyOr { policy_session: Handle(0x0300_0000), branches: vec![&[7; 32], &[8; 32]] }.encode(&[]),
         MakeCredential { handle: object, credential: data, object_name: data }.encode(&[]),
     ]
     .map(|bytes| bytes.expect("a command within its bounds"))

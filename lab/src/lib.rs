@@ -21,6 +21,7 @@ mod channel;
 mod chip;
 mod job;
 mod machine;
+mod manufacture;
 pub mod packages;
 mod tool;
 
@@ -38,6 +39,7 @@ pub use channel::{Answer, Ready};
 pub use chip::Chip;
 pub use job::Job;
 pub use machine::{Accelerator, Machine, Node, PowerOn};
+pub use manufacture::manufacture;
 
 /// Everything that machines are made from, prepared once and kept under `target/lab`.
 #[derive(Debug)]

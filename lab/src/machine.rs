@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::Job;
 use crate::build::{Boot, copy_sparse};
 use crate::channel::{Answer, Channel, Ready};
-use crate::chip::{Chip, copy_files};
+use crate::chip::Chip;
+use crate::manufacture::copy_files;
 use crate::tool::{self, Group, POLL};
 
 /// Longest time that one power-on may last, whatever happens to this process.

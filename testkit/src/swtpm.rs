@@ -91,22 +91,9 @@ impl Factory {
     }
 
     fn manufacture(&self) -> Result<()> {
-        let work = tempfile::Builder::new().prefix("avouch-").tempdir_in("/tmp")?;
-        let ca = work.path().join("ca");
-        fs::create_dir(&ca)?;
-        write_configuration(work.path(), &ca)?;
-        for which in 0..TPMS {
-            let made = work.path().join(format!("tpm-{which}"));
-            fs::create_dir(&made)?;
-            manufacture_one(work.path(), &made)?;
-            let kept = self.state(which);
-            fs::create_dir_all(&kept)?;
-            fs::copy(made.join("tpm2-00.permall"), kept.join("tpm2-00.permall"))?;
-        }
-        let mut bundle = fs::read(ca.join("swtpm-localca-rootca-cert.pem"))?;
-        bundle.extend(fs::read(ca.join("issuercert.pem"))?);
-        fs::write(self.ek_roots(), bundle)?;
-        Ok(())
+        let names: Vec<String> = (0..TPMS).map(|which| format!("tpm-{which}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        avouch_lab::manufacture(&names, "testkit", &self.folder)
     }
 }
 
@@ -118,46 +105,6 @@ fn default_target() -> PathBuf {
 
 fn installed(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-fn write_configuration(work: &Path, ca: &Path) -> Result<()> {
-    let (work_text, ca_text) = (work.display(), ca.display());
-    fs::write(
-        work.join("setup.conf"),
-        format!(
-            "create_certs_tool=swtpm_localca\ncreate_certs_tool_config={work_text}/localca.conf\n\
-             create_certs_tool_options={work_text}/localca.options\nactive_pcr_banks=sha1,sha256\n"
-        ),
-    )?;
-    fs::write(
-        work.join("localca.conf"),
-        format!(
-            "statedir = {ca_text}\nsigningkey = {ca_text}/signkey.pem\nissuercert = {ca_text}/issuercert.pem\n\
-             certserial = {ca_text}/certserial\n"
-        ),
-    )?;
-    fs::write(
-        work.join("localca.options"),
-        "--platform-manufacturer Avouch\n--platform-version 1.0\n--platform-model testkit\n",
-    )?;
-    Ok(())
-}
-
-fn manufacture_one(work: &Path, state: &Path) -> Result<()> {
-    // The key size is said aloud: distributions differ in the default.
-    let setup = |key_size: bool| {
-        let mut command = Command::new("swtpm_setup");
-        command.args(["--tpm2", "--create-ek-cert", "--pcr-banks", "sha1,sha256", "--overwrite", "--config"]);
-        command.arg(work.join("setup.conf")).arg("--tpm-state").arg(state).arg("--logfile").arg(work.join("setup.log"));
-        if key_size {
-            command.args(["--rsa-keysize", "2048"]);
-        }
-        command.stdout(Stdio::null()).stderr(Stdio::null()).status()
-    };
-    if setup(true)?.success() || setup(false)?.success() {
-        return Ok(());
-    }
-    bail!("swtpm_setup failed: {}", fs::read_to_string(work.join("setup.log")).unwrap_or_default());
 }
 
 // === impl Swtpm ===

@@ -22,7 +22,8 @@ and operators; the log key, which signs receipts; the owner key, which signs enr
 offline; the tenant key, from which nodes get their tags; the database; and in `operator` the credentials of the first \
 operator, which the other commands use.
 
-No node can enrol until `ek_roots` in the configuration names the certificates that vouch for its TPM.
+No node can enrol until `ek_roots` in the configuration names the certificates that vouch for its TPM, or `profiles` \
+another way to vouch for it.
 
 SIGTERM and SIGINT stop it: requests that have begun may end. It logs to standard error, as much as AVOUCH_LOG says: \
 error, warn, info (the default), debug or trace.";
@@ -30,7 +31,7 @@ error, warn, info (the default), debug or trace.";
 const TOKEN: &str = "\
 Make an enrolment token: one line that carries everything a node needs for first contact
 
-Who has the token can enrol a machine whose TPM the server's `ek_roots` vouch for, until it expires or is used up: keep \
+Who has the token can enrol a machine whose TPM is vouched for as --profile says, until it expires or is used up: keep \
 it like a password. It is made at the data directory and signed with the owner key; the server need not run. Standard \
 output holds the token alone.";
 

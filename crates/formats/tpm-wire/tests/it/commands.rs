@@ -74,6 +74,7 @@ fn commands() -> Vec<Vec<u8>> {
             expiration: 0,
         }
         .encode(&AUTH),
+        PolicyOr { policy_session: session, branches: vec![data, data] }.encode(&[]),
         MakeCredential { handle: object, credential: data, object_name: data }.encode(&[]),
         ActivateCredential { activate_handle: sign_handle, key_handle: object, credential_blob: data, secret: data }
             .encode(&TWO),

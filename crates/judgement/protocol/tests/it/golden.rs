@@ -2,7 +2,7 @@
 
 use avouch_protocol::{Challenge, EnrolmentToken, Evidence, Hash, ImaSegment, KeyLost, Message, NodeProfile, Offsets};
 
-use crate::sample::{Each, Fields, bytes, challenge, every, evidence, map, token, uint};
+use crate::sample::{Each, Fields, bare_enrolment, bytes, challenge, every, evidence, map, token, uint};
 
 struct Golden;
 
@@ -17,6 +17,7 @@ impl Each for Golden {
 #[test]
 fn every_message_has_exactly_these_bytes() {
     every(&mut Golden);
+    bare_enrolment(&mut Golden);
 }
 
 #[test]

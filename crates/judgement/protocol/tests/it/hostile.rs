@@ -117,7 +117,9 @@ fn a_missing_field_is_refused() {
         for at in 0..fields.len() {
             let optional = (name == "evidence" && ((5..=8).contains(&at) || at == 11))
                 || (name == "refusal" && at == 4)
-                || (name == "enrolment request" && at == 8);
+                || (name == "enrolment request" && (8..=11).contains(&at))
+                || (name == "credential challenge" && at == 4)
+                || (name == "activation request" && at == 5);
             let mut fewer = fields.clone();
             fewer.remove(at);
             assert_eq!(read(&map(&fewer)).is_ok(), optional, "{name} without field {at}");

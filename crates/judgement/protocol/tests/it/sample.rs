@@ -194,8 +194,21 @@ pub(crate) fn every(visitor: &mut impl Each) {
     visitor.each(refusal, vec![(0, uint(1)), (1, code), (2, what), (3, remedy), (4, uint(30))]);
 }
 
-fn enrolment(visitor: &mut impl Each) {
-    let request = EnrolRequest {
+/// First contact as a TPM with one endorsement key has it, and as earlier releases had it.
+pub(crate) fn bare_enrolment(visitor: &mut impl Each) {
+    let (message, fields) = enrol_request();
+    let message = EnrolRequest { further_eks: vec![], cloud_key: None, ek_chain: None, ..message };
+    visitor.each(message, fields.into_iter().filter(|(key, _)| *key < 9).collect());
+    let (message, fields) = credential();
+    let message = CredentialChallenge { further: vec![], ..message };
+    visitor.each(message, fields.into_iter().filter(|(key, _)| *key < 4).collect());
+    let (message, fields) = activate();
+    let message = ActivateRequest { cloud_certify: None, ..message };
+    visitor.each(message, fields.into_iter().filter(|(key, _)| *key < 5).collect());
+}
+
+fn enrol_request() -> (EnrolRequest, Fields) {
+    let message = EnrolRequest {
         v: 1,
         token: vec![1].into(),
         client_spki: vec![2].into(),
@@ -205,47 +218,51 @@ fn enrolment(visitor: &mut impl Each) {
         ak_public: vec![6].into(),
         ak_private: vec![7].into(),
         label: Some("db-1".into()),
-        further_eks: vec![],
-        cloud_key: None,
-        ek_chain: None,
+        further_eks: vec![ShownEk { public: vec![8].into(), certificate: vec![].into() }],
+        cloud_key: Some(ShownCloudKey { public: vec![9].into(), certificate: vec![10].into() }),
+        ek_chain: Some(vec![11].into()),
     };
     let mut fields: Fields = (1..=7).map(|key| (key, bytes(&[key as u8]))).collect();
     fields.insert(0, (0, uint(1)));
     fields.push((8, text("db-1")));
-    visitor.each(request.clone(), fields.clone());
-    let further = ShownEk { public: vec![8].into(), certificate: vec![].into() };
-    let cloud = ShownCloudKey { public: vec![9].into(), certificate: vec![10].into() };
-    let request =
-        EnrolRequest { further_eks: vec![further], cloud_key: Some(cloud), ek_chain: Some(vec![11].into()), ..request };
     fields.push((9, array(&[map(&[(0, bytes(&[8])), (1, bytes(&[]))])])));
     fields.push((10, map(&[(0, bytes(&[9])), (1, bytes(&[10]))])));
     fields.push((11, bytes(&[11])));
-    visitor.each(request, fields);
-    let credential = CredentialChallenge {
+    (message, fields)
+}
+
+fn credential() -> (CredentialChallenge, Fields) {
+    let message = CredentialChallenge {
         v: 1,
         attempt: hash(1),
         credential_blob: vec![2].into(),
         encrypted_secret: vec![3].into(),
-        further: vec![],
+        further: vec![WrappedSecret { credential_blob: vec![4].into(), encrypted_secret: vec![5].into() }],
     };
-    let mut fields = vec![(0, uint(1)), (1, h(1)), (2, bytes(&[2])), (3, bytes(&[3]))];
-    visitor.each(credential.clone(), fields.clone());
-    let wrapped = WrappedSecret { credential_blob: vec![4].into(), encrypted_secret: vec![5].into() };
-    fields.push((4, array(&[map(&[(0, bytes(&[4])), (1, bytes(&[5]))])])));
-    visitor.each(CredentialChallenge { further: vec![wrapped], ..credential }, fields);
-    let activate = ActivateRequest {
+    let wrapped = array(&[map(&[(0, bytes(&[4])), (1, bytes(&[5]))])]);
+    (message, vec![(0, uint(1)), (1, h(1)), (2, bytes(&[2])), (3, bytes(&[3])), (4, wrapped)])
+}
+
+fn activate() -> (ActivateRequest, Fields) {
+    let message = ActivateRequest {
         v: 1,
         attempt: hash(1),
         proof: hash(2),
         parent_certify: vec![3].into(),
         parent_certify_signature: vec![4].into(),
-        cloud_certify: None,
+        cloud_certify: Some(Certification { attest: vec![5].into(), signature: vec![6].into() }),
     };
-    let mut fields = vec![(0, uint(1)), (1, h(1)), (2, h(2)), (3, bytes(&[3])), (4, bytes(&[4]))];
-    visitor.each(activate.clone(), fields.clone());
-    let certification = Certification { attest: vec![5].into(), signature: vec![6].into() };
-    fields.push((5, map(&[(0, bytes(&[5])), (1, bytes(&[6]))])));
-    visitor.each(ActivateRequest { cloud_certify: Some(certification), ..activate }, fields);
+    let certification = map(&[(0, bytes(&[5])), (1, bytes(&[6]))]);
+    (message, vec![(0, uint(1)), (1, h(1)), (2, h(2)), (3, bytes(&[3])), (4, bytes(&[4])), (5, certification)])
+}
+
+fn enrolment(visitor: &mut impl Each) {
+    let (message, fields) = enrol_request();
+    visitor.each(message, fields);
+    let (message, fields) = credential();
+    visitor.each(message, fields);
+    let (message, fields) = activate();
+    visitor.each(message, fields);
     let membership = Membership {
         node_tag: NodeTag([0xAA; 32]),
         client_certificate: vec![1].into(),
