@@ -49,7 +49,7 @@ pub struct Config {
     pub gcp_ak_roots: Vec<PathBuf>,
     /// TPM firmware that may not enrol.
     pub denied_firmware: Vec<DeniedFirmware>,
-    /// The PCRs that every quote must cover, e.g. `"sha256:0-10,12-14"`.
+    /// The PCRs that every quote must cover, e.g. `"sha256:0-14"`.
     pub pcrs: Pcrs,
     /// Connections served at one time; further ones wait in the kernel's queue.
     pub max_connections: usize,
@@ -229,11 +229,11 @@ impl Config {
 }
 
 impl Pcrs {
-    /// SHA-256, every PCR that has a log: firmware, loader and kernel (0–9, 12–14) and IMA (10). PCR 11 is extended
-    /// without a log by some releases of systemd-stub and systemd-pcrphase.
-    pub const DEFAULT: Self = Self { bank: 0x000B, mask: 0b0111_0111_1111_1111 };
+    /// SHA-256, every PCR that firmware, loader, kernel (0-9, 12-14), IMA (10) and systemd (11) extend. Of systemd's
+    /// measurements the agent sends the log; without one the constant words of the boot phases are tried.
+    pub const DEFAULT: Self = Self { bank: 0x000B, mask: 0b0111_1111_1111_1111 };
 
-    /// Reads `bank:list`, the list as numbers and ranges: `sha256:0-10,12-14`.
+    /// Reads `bank:list`, the list as numbers and ranges: `sha256:0-14`.
     pub fn parse(text: &str) -> Option<Self> {
         let (bank, list) = text.split_once(':')?;
         let bank = match bank {
@@ -259,7 +259,7 @@ impl<'de> Deserialize<'de> for Pcrs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text)
-            .ok_or_else(|| D::Error::custom("wanted a bank and PCRs from 0 to 23, such as \"sha256:0-10,12-14\""))
+            .ok_or_else(|| D::Error::custom("wanted a bank and PCRs from 0 to 23, such as \"sha256:0-14\""))
     }
 }
 
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn pcr_selections_are_read_or_refused() {
-        assert_eq!(Pcrs::parse("sha256:0-10,12-14"), Some(Pcrs::DEFAULT));
+        assert_eq!(Pcrs::parse("sha256:0-14"), Some(Pcrs::DEFAULT));
         assert_eq!(Pcrs::parse("sha384:10"), Some(Pcrs { bank: 0x000C, mask: 1 << 10 }));
         for wrong in ["", "sha256", "sha256:", "sha1:0", "sha256:24", "sha256:3-1", "sha256:0,,1", "sha256:a"] {
             assert_eq!(Pcrs::parse(wrong), None, "{wrong}");
