@@ -108,3 +108,31 @@ fn c3_quote_from_before_is_rejected() -> Result<()> {
     }
     passes(&scene, &Node::encode(&second))
 }
+
+/// Nothing in one quote tells a clone from its original. Both cannot be green in turns: whoever is ahead in resets or
+/// clock leaves the other rejected, round after round, until a person looks.
+#[test]
+fn c6_cloned_tpm_state_cannot_take_turns_with_the_original() -> Result<()> {
+    let Some(mut scene) = Scene::passed()? else { return Ok(()) };
+    let clone = Snapshot::of(&mut scene.machine)?.boot()?;
+    let copy = scene.site.copy()?;
+    let member = scene.node.at(&copy)?;
+    // The clone has one reset more, so it is believed to be the machine after a power cut.
+    let receipt = member.round(&clone)?;
+    assert_eq!(receipt.status.word(), "pass");
+    for _ in 0..2 {
+        copy.next_round();
+        let original = member.post(&Node::encode(&member.evidence(&scene.machine)?))?;
+        assert_eq!(original.told(), (200, "rejected", "RESET_COUNT_BACK"));
+    }
+    // Rejected evidence extends nothing: with both at work and the clone silent, the node ends up stale.
+    let expires = copy.node(&scene.node.tag())?.expires.context("an expiry")?;
+    copy.clock.pass(expires + 1 - copy.clock.now());
+    assert_eq!(copy.node(&scene.node.tag())?.verdict, "stale");
+    // A second enrolment of the clone makes no second node: it takes the place of the original, which is refused.
+    let again = Node::enrol(&copy, &clone, "clone")?;
+    assert_eq!(again.tag(), scene.node.tag());
+    assert!(member.challenge().is_err(), "the earlier client key is no longer taken");
+
+    passes(&scene, &Node::encode(&scene.node.evidence(&scene.machine)?))
+}
