@@ -22,6 +22,7 @@ pub mod ek;
 mod error;
 pub mod file_key;
 mod hash;
+pub mod observation;
 pub mod signing;
 pub mod tls;
 mod tlv;

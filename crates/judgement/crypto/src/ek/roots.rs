@@ -112,6 +112,16 @@ impl EkRoots {
         Ok(EkIdentity::read(&fields, der, root))
     }
 
+    /// The root that an endorsement certificate chains to at `now` (Unix seconds), whoever has its key: for people who
+    /// look at a certificate. First contact wants [`EkRoots::verify`].
+    ///
+    /// # Errors
+    /// [`EkError`].
+    pub fn root_of(&self, certificate: &[u8], now: u64) -> Result<Root, EkError> {
+        let (fields, der) = nv::unwrap(certificate)?;
+        self.path(&fields, der, &[], Wanted::EndorsementKey, now)
+    }
+
     /// The path from a certificate to a root.
     pub(crate) fn path(
         &self,

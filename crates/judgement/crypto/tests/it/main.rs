@@ -12,6 +12,7 @@ mod ek_certificates;
 mod ek_quirks;
 mod file_keys;
 mod mutations;
+mod observation;
 mod quotes;
 mod tls;
 mod vendor_cas;
