@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use avouch_server::NodeProfile;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use crate::inspect::arguments as inspect;
+use crate::policy::{allow, lint};
+
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  done; for `node why`: pass
-  1  `node why`: fail
+  0  done; for `node why`: pass; for `inspect`: read, and nothing is wrong
+  1  `node why`: fail; `inspect`: something is wrong in a file; `policy lint`: something to look at
   2  error or wrong command line: standard error says what to do
   3  `node why`: neither, such as unverifiable, stale or rejected
 
@@ -87,6 +90,9 @@ pub(crate) enum Command {
     /// Say what is good: reference values from artefacts and from a confirmed boot
     #[command(subcommand)]
     Policy(Policy),
+    /// Read logs, lists, quotes, certificates, variables and policies offline
+    #[command(long_about = inspect::INSPECT, after_help = inspect::EXIT_STATUS)]
+    Inspect(inspect::Inspect),
 }
 
 fn profile(text: &str) -> Result<NodeProfile, String> {
@@ -142,6 +148,12 @@ pub(crate) enum Policy {
     Build(Box<Build>),
     /// Take the boot of another machine of the same build into a policy, after a person has looked at it
     Confirm(Confirm),
+    /// Add to a policy what findings named: the smallest change that allows each of them
+    #[command(long_about = allow::ALLOW)]
+    Allow(allow::Allow),
+    /// Say what the author of a policy should look at: missing sections, windows that ended, holes
+    #[command(after_help = EXIT_STATUS)]
+    Lint(lint::Lint),
     /// Send a policy to the server and let it judge nodes
     Apply(Apply),
     /// Set the policy's own rule: a Rego module that may add findings to a verdict and lower it, never raise it

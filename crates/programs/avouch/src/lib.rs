@@ -5,6 +5,7 @@ mod connection;
 mod duration;
 mod enroll;
 mod failure;
+pub mod inspect;
 mod node;
 mod output;
 mod policy;
@@ -49,6 +50,7 @@ fn run(arguments: &Arguments) -> Result<Output, Failure> {
         Command::Enroll(command) => enroll::run(global, command),
         Command::Node(command) => node::run(global, command),
         Command::Policy(command) => policy::run(global, command),
+        Command::Inspect(command) => inspect::run(global, command),
     }
 }
 

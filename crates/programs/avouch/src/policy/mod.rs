@@ -1,10 +1,12 @@
-//! `avouch policy build | confirm | apply | list | show`.
+//! `avouch policy build | confirm | allow | lint | apply | list | show`.
 
+pub(crate) mod allow;
 mod apply;
 mod build;
 mod confirm;
 mod expected;
 mod file;
+pub(crate) mod lint;
 mod list;
 mod rule;
 mod show;
@@ -18,6 +20,8 @@ pub(crate) fn run(global: &Global, command: &Policy) -> Result<Output, Failure> 
     match command {
         Policy::Build(options) => build::run(global, options),
         Policy::Confirm(options) => confirm::run(global, options),
+        Policy::Allow(options) => allow::run(global, options),
+        Policy::Lint(options) => lint::run(global, options),
         Policy::Apply(options) => apply::run(global, options),
         Policy::Rule(options) => rule::run(global, options),
         Policy::List => list::run(global),

@@ -1,0 +1,420 @@
+//! Boot logs.
+
+mod assumed;
+mod cel;
+mod prefix;
+mod show;
+mod state;
+
+use std::collections::BTreeMap;
+
+use avouch_bootlog::{BootLog, CcLog, DataCheck, Event, EventType, FinalEvents, Format, GrammarFault, NO_PCR, Weight};
+use avouch_crypto::Hash;
+use avouch_tpm_wire::HashAlg;
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+
+use super::Options;
+use super::report::{Facts, Problem, Read, Reading};
+use assumed::Assumed;
+use state::State;
+
+/// A boot log.
+#[derive(Debug, Default, Serialize)]
+pub struct EventLog {
+    /// `crypto-agile`, `sha1`, `cel-tlv`, `cel-json`, `cel-cbor` or `systemd`.
+    pub format: &'static str,
+    /// True for the log of a confidential virtual machine (CCEL): the registers are measurement registers, of which 1
+    /// is RTMR 0.
+    pub confidential_computing: bool,
+    /// Banks with digests.
+    pub banks: Vec<&'static str>,
+    /// The header of a crypto-agile log.
+    pub spec_id: Option<SpecId>,
+    /// What there is how often.
+    pub counts: Counts,
+    /// What follows the last event.
+    pub padding: Option<Padding>,
+    /// Locality of TPM2_Startup as the firmware logged it; null when it logged none, which means 0.
+    pub startup_locality: Option<u8>,
+    /// Events that extend nothing.
+    pub no_action: Vec<NoAction>,
+    /// Replayed values by bank and PCR; only PCRs that the log extends. Null where the log cannot say the value.
+    pub pcrs: BTreeMap<&'static str, BTreeMap<u32, Option<String>>>,
+    /// NV indices and measurement registers that a canonical event log extends, by bank.
+    pub registers: BTreeMap<String, BTreeMap<&'static str, Option<String>>>,
+    /// What registers hold if something is so that the log does not say.
+    pub assumed: Vec<Assumed>,
+    /// Bank that the following was read in: the digests decide what an event is, not its type.
+    pub read_in: Option<&'static str>,
+    /// What booted; null for a log of another kind or without a bank that is known here.
+    pub boot_state: Option<State>,
+    /// Breaches of the profile's rules on which event stands where.
+    pub grammar: Vec<Breach>,
+    /// Events whose digest is not that of their data, though the profile says it is.
+    pub data_differs: Vec<usize>,
+    /// Events whose digest is of the value inside their data alone, such as a variable without its name.
+    pub value_only: Vec<usize>,
+    /// Extending events that lack a digest which the header promises, with the banks.
+    pub digests_missing: BTreeMap<usize, Vec<&'static str>>,
+    /// What a final events table added, when one was given.
+    pub final_events: Option<Merged>,
+    /// Every event, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<EventView>>,
+}
+
+/// `TCG_EfiSpecIdEvent` (PFP section 10.4.5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SpecId {
+    /// 0 is client, 1 server.
+    pub platform_class: u32,
+    /// Major version of the profile.
+    pub major: u8,
+    /// Minor version.
+    pub minor: u8,
+    /// Errata level.
+    pub errata: u8,
+    /// Size of UINTN: 1 is 32 bits, 2 is 64.
+    pub uintn: u8,
+    /// Vendor information, hexadecimal.
+    pub vendor: String,
+}
+
+/// A breach of the profile's rules.
+#[derive(Debug, Serialize)]
+pub struct Breach {
+    /// Register; null for an event without one.
+    pub pcr: Option<u32>,
+    /// Index of the event; of a missing one, the number of events.
+    pub event: usize,
+    /// The rule.
+    pub rule: String,
+    /// `unknown`, `odd` (honest machines do it too) or `contradiction`.
+    pub weight: &'static str,
+}
+
+/// A log and a final events table put together.
+#[derive(Debug, Serialize)]
+pub struct Merged {
+    /// Events that stand in both.
+    pub common: usize,
+    /// Events that only the table has.
+    pub added: usize,
+}
+
+/// Counts of a log.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    /// Events, the header included.
+    pub events: usize,
+    /// Bytes that hold events.
+    pub bytes: usize,
+    /// Events by type.
+    pub types: BTreeMap<String, usize>,
+    /// Events by PCR.
+    pub pcrs: BTreeMap<u32, usize>,
+}
+
+/// Bytes of one value after the last event.
+#[derive(Debug, Serialize)]
+pub struct Padding {
+    /// 0 or 255.
+    pub byte: u8,
+    /// How many.
+    pub bytes: usize,
+}
+
+/// An event that extends nothing.
+#[derive(Debug, Serialize)]
+pub struct NoAction {
+    /// Its place in the log.
+    pub event: usize,
+    /// Register it names; null for none.
+    pub pcr: Option<u32>,
+    /// The first of its 16 bytes of signature, up to a NUL, where they are text.
+    pub signature: Option<String>,
+    /// What it says.
+    pub what: String,
+}
+
+/// One event.
+#[derive(Debug, Serialize)]
+pub struct EventView {
+    /// Place in the log, from 0.
+    pub event: usize,
+    /// Byte where it begins.
+    pub offset: usize,
+    /// Register; null for none.
+    pub pcr: Option<u32>,
+    /// Name of the type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Digests by bank.
+    pub digests: BTreeMap<String, String>,
+    /// Bytes of data.
+    pub bytes: usize,
+    /// The data in words.
+    pub what: String,
+}
+
+/// True for a canonical event log in TLV.
+pub(super) fn is_canonical(bytes: &[u8]) -> bool {
+    cel::is_tlv(bytes)
+}
+
+/// Reads a boot log as far as it goes.
+pub(super) fn read(bytes: &[u8], options: &Options) -> Reading {
+    if cel::is_tlv(bytes) {
+        return cel::read(bytes, "cel-tlv", options);
+    }
+    let (mut log, stopped) = match prefix::readable(bytes) {
+        Ok(read) => read,
+        Err(error) => return Reading::not(Problem::at(error.offset(), error)),
+    };
+    let mut problems = Vec::new();
+    let used = log.padding().map_or(bytes.len(), |padding| bytes.len().saturating_sub(padding.len));
+    let used = stopped.as_ref().map_or(used, |stopped| stopped.at);
+    let merged = options.final_events.as_deref().and_then(|table| merge(&mut log, table, &mut problems));
+    let mut facts = facts(log, used, stopped.is_some(), options, &mut problems);
+    facts.final_events = merged;
+    let read = if stopped.is_some() { Read::Partly } else { Read::Whole };
+    problems.extend(stopped.map(|stopped| Problem::at(stopped.error.offset(), stopped.error)));
+    problems.sort_by_key(|problem| problem.offset);
+    Reading { facts: Some(Facts::EventLog(Box::new(facts))), read, problems }
+}
+
+fn merge<'a>(log: &mut BootLog<'a>, table: &'a [u8], problems: &mut Vec<Problem>) -> Option<Merged> {
+    match FinalEvents::parse(table, log) {
+        Ok(table) => {
+            let merged = table.merge(log);
+            *log = merged.log;
+            Some(Merged { common: merged.common, added: merged.added })
+        }
+        Err(error) => {
+            problems.push(Problem::new(format!("the final events table: {error}")));
+            None
+        }
+    }
+}
+
+fn facts(log: BootLog<'_>, used: usize, cut: bool, options: &Options, problems: &mut Vec<Problem>) -> EventLog {
+    let header = log.events().first();
+    let confidential = is_confidential(&log);
+    let mut facts = EventLog {
+        format: match log.format() {
+            Format::CryptoAgile => "crypto-agile",
+            Format::Sha1 => "sha1",
+        },
+        confidential_computing: confidential,
+        banks: log.banks().iter().map(|bank| bank.name()).collect(),
+        spec_id: header.and_then(|header| spec_id(header.data)),
+        counts: counts(&log, used),
+        padding: log.padding().filter(|_| !cut).map(|padding| Padding { byte: padding.byte, bytes: padding.len }),
+        startup_locality: log.startup_locality(),
+        no_action: no_action(&log),
+        pcrs: pcrs(&log, options, problems),
+        digests_missing: digests_missing(&log),
+        assumed: if confidential { Vec::new() } else { assumed::of(&log, options) },
+        events: options.entries.then(|| events(&log, options)),
+        ..EventLog::default()
+    };
+    if let Some(spec) = facts.spec_id.as_ref().filter(|spec| (spec.major, spec.minor) != (2, 0)) {
+        let what =
+            format!("the header is of version {}.{}, and its form is defined by version 2.0", spec.major, spec.minor);
+        problems.push(Problem::at(0, what));
+    }
+    if let Some(bank) = reading_bank(&log, options) {
+        facts.read_in = Some(bank.name());
+        data_checks(&log, bank, &mut facts, problems);
+        meaning(log, bank, confidential, &mut facts, problems);
+    }
+    facts
+}
+
+/// Logs of confidential virtual machines name register 1 in their header. Some name 0; they are told by SHA-384 alone
+/// and no event but in the four run-time registers, while firmware with a TPM always measures into PCR 0.
+fn is_confidential(log: &BootLog<'_>) -> bool {
+    let named = log.events().first().is_some_and(|header| header.pcr == 1);
+    let mut extending = log.events().iter().filter(|event| event.extends()).peekable();
+    let registers = extending.peek().is_some() && extending.all(|event| (1..=4).contains(&event.pcr));
+    log.format() == Format::CryptoAgile && (named || (log.banks() == [HashAlg::Sha384] && registers))
+}
+
+/// SHA-256 where there is one, else the strongest that is known here.
+fn reading_bank(log: &BootLog<'_>, options: &Options) -> Option<HashAlg> {
+    let order = [HashAlg::Sha256, HashAlg::Sha384, HashAlg::Sha512, HashAlg::Sha1];
+    let wanted = |bank: &HashAlg| log.banks().contains(bank) && options.bank.is_none_or(|only| only == *bank);
+    order.into_iter().find(wanted)
+}
+
+fn data_checks(log: &BootLog<'_>, bank: HashAlg, facts: &mut EventLog, problems: &mut Vec<Problem>) {
+    for event in log.events().iter().filter(|event| event.extends()) {
+        match event.check_data(bank, &Hash) {
+            DataCheck::Differs => {
+                facts.data_differs.push(event.index);
+                let what = format!(
+                    "event {} ({}): the digest is not that of the data: one of them was changed, or the firmware is at fault",
+                    event.index,
+                    type_name(event.event_type)
+                );
+                problems.push(Problem::at(event.offset, what));
+            }
+            DataCheck::ValueCovered => facts.value_only.push(event.index),
+            _ => {}
+        }
+    }
+}
+
+fn meaning(log: BootLog<'_>, bank: HashAlg, confidential: bool, facts: &mut EventLog, problems: &mut Vec<Problem>) {
+    let offsets: Vec<usize> = log.events().iter().map(|event| event.offset).collect();
+    let faults = if confidential {
+        match CcLog::try_from(log) {
+            Ok(log) => {
+                facts.boot_state = Some(State::of(&log.boot_state(bank, &Hash)));
+                log.grammar(bank, &Hash)
+            }
+            Err(error) => {
+                problems.push(Problem::at(error.offset(), error));
+                return;
+            }
+        }
+    } else {
+        facts.boot_state = Some(State::of(&log.boot_state(bank, &Hash)));
+        log.grammar(bank, &Hash)
+    };
+    facts.grammar = faults.iter().map(breach).collect();
+    let heavy = faults.iter().filter(|fault| fault.rule.weight() == Weight::Contradiction);
+    problems.extend(heavy.map(|fault| match offsets.get(fault.event) {
+        Some(offset) => Problem::at(*offset, fault),
+        None => Problem::new(fault),
+    }));
+}
+
+fn breach(fault: &GrammarFault) -> Breach {
+    Breach {
+        pcr: (fault.pcr != NO_PCR).then_some(fault.pcr),
+        event: fault.event,
+        rule: fault.rule.words().into(),
+        weight: match fault.rule.weight() {
+            Weight::Unknown => "unknown",
+            Weight::Odd => "odd",
+            Weight::Contradiction => "contradiction",
+        },
+    }
+}
+
+fn digests_missing(log: &BootLog<'_>) -> BTreeMap<usize, Vec<&'static str>> {
+    let missing = |event: &Event<'_>| {
+        let banks = log.banks().iter().filter(|bank| event.digest(**bank).is_none());
+        banks.map(|bank| bank.name()).collect::<Vec<_>>()
+    };
+    // The header of a crypto-agile log has a SHA-1 digest in form, and extends nothing.
+    let events = log.events().iter().filter(|event| event.extends()).map(|event| (event.index, missing(event)));
+    events.filter(|(_, banks)| !banks.is_empty()).collect()
+}
+
+fn spec_id(data: &[u8]) -> Option<SpecId> {
+    let rest = data.strip_prefix(b"Spec ID Event03\0")?;
+    let (class, rest) = rest.split_first_chunk()?;
+    let (&[minor, major, errata, uintn], rest) = rest.split_first_chunk()?;
+    let (count, rest) = rest.split_first_chunk()?;
+    let sizes = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_mul(4)?;
+    let (len, vendor) = rest.get(sizes..)?.split_first()?;
+    let vendor = HEXLOWER.encode(vendor.get(..usize::from(*len))?);
+    Some(SpecId { platform_class: u32::from_le_bytes(*class), major, minor, errata, uintn, vendor })
+}
+
+fn counts(log: &BootLog<'_>, used: usize) -> Counts {
+    let mut counts = Counts { events: log.events().len(), bytes: used, ..Counts::default() };
+    for event in log.events() {
+        *counts.types.entry(type_name(event.event_type)).or_default() += 1;
+        if event.extends() {
+            *counts.pcrs.entry(event.pcr).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// The profile's name, or the number of a type that it does not define.
+fn type_name(event_type: EventType) -> String {
+    match event_type.name() {
+        "EV_UNKNOWN" => format!("0x{:08x}", event_type.0),
+        name => name.into(),
+    }
+}
+
+fn register(event: &Event<'_>) -> Option<u32> {
+    (event.pcr != NO_PCR).then_some(event.pcr)
+}
+
+fn no_action(log: &BootLog<'_>) -> Vec<NoAction> {
+    let still = log.events().iter().filter(|event| !event.extends());
+    let signature = |data: &[u8]| {
+        let field = data.get(..16).unwrap_or(data).split(|byte| *byte == 0).next()?;
+        std::str::from_utf8(field).ok().map(str::to_owned)
+    };
+    let told = |event: &Event<'_>| NoAction {
+        event: event.index,
+        pcr: register(event),
+        signature: signature(event.data),
+        what: event.describe(),
+    };
+    still.map(told).collect()
+}
+
+fn pcrs(
+    log: &BootLog<'_>,
+    options: &Options,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<&'static str, BTreeMap<u32, Option<String>>> {
+    let wanted = |pcr: &u32| options.pcr.is_none_or(|only| only == *pcr);
+    let mut banks = BTreeMap::new();
+    for &bank in log.banks().iter().filter(|bank| options.bank.is_none_or(|only| only == **bank)) {
+        let Ok(replayed) = log.replay(bank, &Hash) else { continue };
+        let values = (0..avouch_bootlog::PCR_COUNT).filter(|pcr| replayed.is_extended(*pcr)).filter(wanted);
+        let values = values.map(|pcr| (pcr, replayed.value(pcr).map(|value| value.to_string())));
+        let values: BTreeMap<u32, Option<String>> = values.collect();
+        for pcr in values.iter().filter(|(_, value)| value.is_none()).map(|(pcr, _)| *pcr) {
+            problems.push(unknown(log, bank, pcr));
+        }
+        banks.insert(bank.name(), values);
+    }
+    if let Some(bank) = options.bank.filter(|bank| !log.banks().contains(bank)) {
+        problems.push(Problem::new(format!("the log has no {bank} digests")));
+    }
+    banks
+}
+
+/// Why a value is not known: an event without a digest, or start values that contradict each other.
+fn unknown(log: &BootLog<'_>, bank: HashAlg, pcr: u32) -> Problem {
+    let without = log.events().iter().find(|e| e.extends() && e.pcr == pcr && e.digest(bank).is_none());
+    match without {
+        Some(event) => Problem::at(
+            event.offset,
+            format!("PCR {pcr} is unknown in the {bank} bank: event {} has no digest for it", event.index),
+        ),
+        None => {
+            Problem::new(format!("PCR {pcr} is unknown in the {bank} bank: the log contradicts itself on its start"))
+        }
+    }
+}
+
+fn events(log: &BootLog<'_>, options: &Options) -> Vec<EventView> {
+    let wanted = |event: &&Event<'_>| options.pcr.is_none_or(|only| only == event.pcr);
+    log.events().iter().filter(wanted).map(|event| view(event, options)).collect()
+}
+
+fn view(event: &Event<'_>, options: &Options) -> EventView {
+    let name = |id: u16| HashAlg::from_id(id).map_or_else(|| format!("0x{id:04x}"), |alg| alg.name().into());
+    let digests = event.digests.iter().map(|(id, digest)| (name(id), HEXLOWER.encode(digest)));
+    EventView {
+        event: event.index,
+        offset: event.offset,
+        pcr: register(event),
+        event_type: type_name(event.event_type),
+        digests: digests.filter(|(name, _)| options.bank.is_none_or(|bank| bank.name() == name)).collect(),
+        bytes: event.data.len(),
+        what: event.describe(),
+    }
+}
