@@ -118,8 +118,8 @@ impl EkRoots {
     /// # Errors
     /// [`EkError`].
     pub fn root_of(&self, certificate: &[u8], now: u64) -> Result<Root, EkError> {
-        let (fields, der) = nv::unwrap(certificate)?;
-        self.path(&fields, der, &[], Wanted::EndorsementKey, now)
+        let (fields, _) = nv::unwrap(certificate)?;
+        self.path(&fields, &[], Wanted::EndorsementKey, now)
     }
 
     /// The path from a certificate to a root.

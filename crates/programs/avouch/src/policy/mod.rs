@@ -1,4 +1,4 @@
-//! `avouch policy build | confirm | allow | lint | apply | list | show`.
+//! `avouch policy build | confirm | allow | lint | apply | rule | list | show`.
 
 pub(crate) mod allow;
 mod apply;
