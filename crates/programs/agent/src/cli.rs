@@ -197,8 +197,19 @@ mod tests {
             .flat_map(|c| c.get_arguments())
             .map(|a| a.get_id().as_str().to_owned())
             .collect::<std::collections::BTreeSet<_>>();
-        let known =
-            ["config", "help", "json", "label", "last", "re_enroll", "subcommand", "token", "token_file", "version"];
+        let known = [
+            "config",
+            "ek",
+            "help",
+            "json",
+            "label",
+            "last",
+            "re_enroll",
+            "subcommand",
+            "token",
+            "token_file",
+            "version",
+        ];
         assert!(options.iter().all(|option| known.contains(&option.as_str())), "{options:?}");
     }
 }
