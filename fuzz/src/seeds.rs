@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use avouch_appraise::PolicyDraft;
 use avouch_bootlog::BootLog;
 use avouch_bootlog::cel::CelWriter;
-use avouch_ima::parse_binary;
 use avouch_ima::policy::SHIPPED_POLICY;
+use avouch_ima::{Body, parse_binary};
 use avouch_pe::Guid;
 use avouch_pe::siglist::SignatureKind;
 use avouch_protocol::{
@@ -57,6 +57,26 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "cel" => boot_log_heads().iter().map(|log| canonical(log)).collect(),
         "final_events" => boot_log_heads().iter().map(|log| with_final_events(log)).collect(),
         "ima_binary" => recorded("formats/ima/tests/data", "binary_runtime_measurements", binary_head),
+        "ima_feed" => {
+            let lists = recorded("formats/ima/tests/data", "binary_runtime_measurements", binary_head);
+            lists
+                .iter()
+                .zip([1, 17, 64, 255].into_iter().cycle())
+                .map(|(list, size)| [&[size], &**list].concat())
+                .collect()
+        }
+        "ima_critical" => recorded_bodies(|body| match body {
+            Body::Buffer { name, data, .. } => Some([name, &[0], data].concat()),
+            _ => None,
+        }),
+        "ima_signature" => {
+            let mut seeds = recorded_bodies(|body| match body {
+                Body::File { signature: Some(xattr), .. } => Some(xattr.to_vec()),
+                _ => None,
+            });
+            seeds.extend([[6, 3, 4, 1, 2, 3, 4, 0, 1, 9], [5, 2, 6, 1, 2, 3, 4, 0, 1, 9]].map(|seed| seed.to_vec()));
+            seeds
+        }
         "ima_ascii" => recorded("formats/ima/tests/data", "ascii_runtime_measurements", ascii_head),
         "ima_policy" => {
             let mut seeds = files("formats/ima/tests/data", &["recorded-ima-policy"]);
@@ -104,6 +124,18 @@ fn recorded(folder: &str, file: &str, shorten: Shorten) -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder entry").path().join(file)).collect();
     paths.sort();
     paths.iter().filter(|path| path.is_file()).map(|path| shorten(&read(path)).to_vec()).collect()
+}
+
+/// What `take` finds in the entries of every recorded list, each once.
+fn recorded_bodies(take: fn(Body<'_>) -> Option<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for list in recorded("formats/ima/tests/data", "binary_runtime_measurements", |list| list) {
+        let seeds = parse_binary(&list, 0).map_while(Result::ok).filter_map(|entry| take(entry.body));
+        found.extend(seeds.filter(|seed| seed.len() <= MAX_SEED));
+    }
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Files of the corpus by kind; nothing where the corpus is not given.

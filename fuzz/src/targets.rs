@@ -4,8 +4,12 @@ use avouch_appraise::{CelEncoding, Policy as ReferencePolicy, Session, to_tlv};
 use avouch_bootlog::cel::{CelLog, CelWriter};
 use avouch_bootlog::{BootLog, CcLog, FinalEvents};
 use avouch_crypto::FileKey;
-use avouch_ima::policy::Policy;
-use avouch_ima::{Entry, ImaError, Replay, parse_ascii, parse_binary};
+use avouch_ima::critical::{self, CriticalData, Event};
+use avouch_ima::policy::{Builtin, Minimum, Policy, lint, policy_of};
+use avouch_ima::signature::FileSignature;
+use avouch_ima::{
+    Body, Entry, Feed, ImaError, OtherPcrs, Replay, detect_template_hash, parse_ascii, parse_ascii_of, parse_binary,
+};
 use avouch_pe::efivar::Variable;
 use avouch_pe::sbat::{Level, Table};
 use avouch_pe::siglist::SignatureList;
@@ -164,20 +168,80 @@ fn canonical(encoding: CelEncoding, data: &[u8], factor: usize) -> bool {
 }
 
 /// A binary IMA list, replayed.
+/// A binary IMA list, replayed, in the width that it has.
 pub fn ima_binary(data: &[u8]) -> bool {
-    replay(parse_binary(data, 0))
+    let width = detect_template_hash(data).unwrap_or(HashAlg::Sha1);
+    let kept = parse_binary(data, 0).template_hash(width).other_pcrs(OtherPcrs::Keep).map_while(Result::ok);
+    let alone = parse_binary(data, 0).template_hash(width).map_while(Result::ok).count();
+    assert!(alone <= kept.count(), "entries of other PCRs add to the others");
+    replay(parse_binary(data, 0).template_hash(width))
 }
 
 /// An ASCII IMA list, replayed; what is rebuilt must read alike in the binary spelling.
 pub fn ima_ascii(data: &[u8]) -> bool {
     let list = parse_ascii(data, 0);
-    for (line, entry) in list.entries().map_while(Result::ok).zip(parse_binary(list.as_binary(), 0)) {
-        // Lists with wider template hashes do not read with the default width.
-        if line.template_hash.len() == HashAlg::Sha1.size() {
-            assert_eq!(entry.map(|entry| entry.body), Ok(line.body));
+    assert!(list.as_binary().len() <= 4 * data.len() + 1024, "memory is bounded");
+    let rebuilt = parse_binary(list.as_binary(), 0).template_hash(list.template_hash());
+    for (line, entry) in list.entries().map_while(Result::ok).zip(rebuilt) {
+        assert_eq!(entry.map(|entry| entry.body), Ok(line.body));
+    }
+    let kept = parse_ascii_of(data, 0, avouch_ima::IMA_PCR, OtherPcrs::Keep);
+    assert!(list.entries().count() <= kept.entries().count(), "entries of other PCRs add to the others");
+    replay(list.entries())
+}
+
+/// A binary list in pieces: the first byte is the size of a piece. It must give what the whole list gives.
+pub fn ima_feed(data: &[u8]) -> bool {
+    let Some((size, list)) = data.split_first() else { return false };
+    let (mut fed, mut feed) = (Vec::new(), Feed::new(0));
+    let pieces = list.chunks(usize::from(*size).max(1));
+    let pushed =
+        pieces.map(|piece| feed.push(piece, |entry| fed.push((entry.offset, entry.end_offset)))).find(Result::is_err);
+    assert!(feed.kept() <= list.len() && feed.kept() < avouch_ima::MAX_ENTRY, "one entry is kept at most");
+    let error = pushed.and_then(Result::err).or_else(|| feed.finish().err());
+    let whole = parse_binary(list, 0).filter_map(Result::ok).map(|entry| (entry.offset, entry.end_offset));
+    assert_eq!(fed, whole.collect::<Vec<_>>());
+    assert_eq!(error, parse_binary(list, 0).find_map(Result::err));
+    error.is_none()
+}
+
+/// A value of `security.ima`.
+pub fn ima_signature(data: &[u8]) -> bool {
+    let Ok(signature) = FileSignature::parse(data) else { return false };
+    let digest = vec![7; signature.hash.size()];
+    for verity in [false, true] {
+        if let Ok(signed) = signature.signed_digest(signature.hash, &digest, verity, &Fold) {
+            assert_eq!(Some(signed.alg()), signature.hash.hash_alg());
         }
     }
-    replay(list.entries())
+    true
+}
+
+/// A measured buffer, behind its name and a NUL.
+pub fn ima_critical(data: &[u8]) -> bool {
+    let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (name, buffer) = data.split_at(end);
+    match critical::parse(name, buffer.get(1..).unwrap_or_default()) {
+        Ok(CriticalData::DeviceMapper(event)) => {
+            if let Event::TableLoad { targets } = &event.event {
+                assert!(targets.len() <= buffer.len(), "memory is bounded");
+                for target in targets {
+                    let _ = target.verity();
+                    assert!(target.attributes().all(|(key, _)| !key.is_empty()));
+                }
+            }
+            true
+        }
+        Ok(CriticalData::SelinuxState(state)) => {
+            assert!(state.capabilities().all(|(name, _)| !name.is_empty()));
+            true
+        }
+        Ok(other) => other != CriticalData::Unknown,
+        Err(error) => {
+            assert!(error.offset <= buffer.len(), "an error is within the buffer");
+            false
+        }
+    }
 }
 
 fn replay<'a>(entries: impl Iterator<Item = Result<Entry<'a>, ImaError>>) -> bool {
@@ -191,6 +255,15 @@ fn replay<'a>(entries: impl Iterator<Item = Result<Entry<'a>, ImaError>>) -> boo
                 assert!(last <= entry.offset && entry.offset < entry.end_offset, "entries are in order");
                 last = entry.end_offset;
                 replay.push(&entry, &Fold);
+                let fields: usize = entry.fields().map(|(_, bytes)| bytes.len()).sum();
+                assert!(fields <= entry.end_offset, "fields lie within their entry");
+                if let Some(Ok(evm)) = entry.evm() {
+                    assert!(evm.xattrs().all(|(name, _)| !name.is_empty()));
+                }
+                let _ = (entry.modsig(), critical::of(&entry.body));
+                if let Body::File { signature: Some(xattr), .. } = entry.body {
+                    let _ = FileSignature::parse(xattr);
+                }
             }
             Err(_) => failed = true,
         }
@@ -254,11 +327,18 @@ pub fn sbat(data: &[u8]) -> bool {
     true
 }
 
-/// An IMA policy, with its coverage.
+/// An IMA policy, with its coverage and what is wrong with it; and as the kernel command line that chooses one.
 pub fn ima_policy(data: &[u8]) -> bool {
+    if let Ok(text) = str::from_utf8(data) {
+        let _ = policy_of(&Builtin::of_command_line(text)).coverage();
+    }
     let Ok(policy) = Policy::parse(data) else { return false };
     assert!(policy.unknown().all(|(_, word)| !word.is_empty()));
-    assert!(policy.coverage().holes.iter().all(|hole| !hole.to_string().is_empty()));
+    let coverage = policy.coverage();
+    assert!(coverage.holes.iter().all(|hole| !hole.to_string().is_empty()));
+    assert!(lint(&policy).iter().all(|lint| !lint.describe().is_empty()));
+    let every = Minimum::all(["BPRM_CHECK", "MMAP_CHECK", "MODULE_CHECK"]).expect("hooks of the kernel");
+    assert!(every.shortfalls(&coverage).iter().all(|shortfall| !shortfall.to_string().is_empty()));
     true
 }
 

@@ -146,7 +146,12 @@ fn exclusion(rule: &Rule, hook: &Hook, by: &[&Condition]) -> Option<Hole> {
         return (!file_system.is_pseudo()).then_some(Hole::FileSystem { hook, line, file_system });
     }
     // Further conditions on a made-up file system only leave out less of it.
-    if by.iter().any(|condition| matches!(condition, Condition::FsMagic(file_system) if file_system.is_pseudo())) {
+    let is_pseudo = |condition: &&Condition| match condition {
+        Condition::FsMagic(file_system) => file_system.is_pseudo(),
+        Condition::FsName(name) => FileSystem::from_name(name).is_some_and(FileSystem::is_pseudo),
+        _ => false,
+    };
+    if by.iter().any(is_pseudo) {
         return None;
     }
     Some(Hole::Excluded { hook, line, by: by.iter().map(|condition| spelling(condition)).collect() })

@@ -53,6 +53,11 @@ impl FileSystem {
         KNOWN.iter().find(|(magic, _, _)| *magic == self.0).map(|(_, name, _)| *name)
     }
 
+    /// The file system with this name in `/proc/filesystems`, when it has one magic and that is known.
+    pub fn from_name(name: &str) -> Option<Self> {
+        KNOWN.iter().find(|(_, known, _)| *known == name).map(|(magic, ..)| Self(*magic))
+    }
+
     /// True when the kernel makes up the files, so that leaving them out leaves out no program. False for a magic that
     /// is not known.
     pub fn is_pseudo(self) -> bool {

@@ -85,7 +85,11 @@ fn rule_lints(rule: &Rule, lints: &mut Vec<Lint>) {
             Condition::FsMagic(file_system) if leaves_out && !file_system.is_pseudo() => {
                 (Level::Warning, LintKind::FileSystem(*file_system))
             }
-            Condition::FsName(name) if leaves_out => (Level::Warning, LintKind::FileSystemName(name.clone())),
+            Condition::FsName(name)
+                if leaves_out && !FileSystem::from_name(name).is_some_and(FileSystem::is_pseudo) =>
+            {
+                (Level::Warning, LintKind::FileSystemName(name.clone()))
+            }
             _ => continue,
         };
         lints.push(Lint { line: Some(rule.line), level: found.0, kind: found.1 });

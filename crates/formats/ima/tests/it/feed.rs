@@ -7,22 +7,32 @@ use avouch_tpm_wire::{Digest, HashAlg};
 use crate::build::*;
 use crate::golden::{RECORDED, binary};
 
-/// What a list gives in pieces of this size, and the most bytes that were kept meanwhile.
-fn fed(list: &[u8], piece: usize) -> (Digest, Vec<(u64, usize, usize)>, usize, Result<u64, ImaError>) {
-    let (mut replay, mut seen, mut kept) = (Replay::new(HashAlg::Sha256), Vec::new(), 0);
+/// What a list gives in pieces.
+struct Fed {
+    value: Digest,
+    /// Number, first byte and end of each entry.
+    entries: Vec<(u64, usize, usize)>,
+    /// The most bytes that were kept at the end of a piece.
+    kept: usize,
+    end: Result<u64, ImaError>,
+}
+
+fn fed(list: &[u8], piece: usize) -> Fed {
+    let mut replay = Replay::new(HashAlg::Sha256);
+    let (mut entries, mut kept) = (Vec::new(), 0);
     let mut feed = Feed::new(0);
     for piece in list.chunks(piece) {
         let pushed = feed.push(piece, |entry| {
             replay.push(entry, &Hash);
-            seen.push((entry.index, entry.offset, entry.end_offset));
+            entries.push((entry.index, entry.offset, entry.end_offset));
         });
         kept = kept.max(feed.kept());
         if let Err(error) = pushed {
             assert_eq!(feed.push(piece, |_| panic!("an entry behind an error")), Err(error.clone()));
-            return (replay.value(), seen, kept, Err(error));
+            return Fed { value: replay.value(), entries, kept, end: Err(error) };
         }
     }
-    (replay.value(), seen, kept, feed.finish())
+    Fed { value: replay.value(), entries, kept, end: feed.finish() }
 }
 
 #[test]
@@ -38,9 +48,10 @@ fn pieces_of_any_size_give_the_entries_of_the_whole_list() {
             entries.push((entry.index, entry.offset, entry.end_offset));
         }
         for piece in [1, 7, 61, 4096, list.len()] {
-            let (value, seen, kept, end) = fed(&list, piece);
-            assert_eq!((value, &seen, end), (replay.value(), &entries, Ok(entries.len() as u64)), "{folder} {piece}");
-            assert!(kept < longest, "{folder} {piece}: {kept} bytes kept");
+            let fed = fed(&list, piece);
+            assert_eq!((fed.value, &fed.entries), (replay.value(), &entries), "{folder} {piece}");
+            assert_eq!(fed.end, Ok(entries.len() as u64));
+            assert!(fed.kept < longest, "{folder} {piece}: {} bytes kept", fed.kept);
         }
     }
 }
@@ -50,11 +61,11 @@ fn list_that_ends_inside_an_entry_says_cut_at_its_place() {
     let list = [file("/a"), file("/b")].concat();
     for end in 1..list.len() {
         for piece in [1, 13, list.len()] {
-            let (_, seen, _, fed) = fed(&list[..end], piece);
-            assert_eq!(seen.len(), end / (list.len() / 2));
+            let fed = fed(&list[..end], piece);
+            assert_eq!(fed.entries.len(), end / (list.len() / 2));
             match parse_binary(&list[..end], 0).last() {
-                Some(Err(error)) => assert_eq!(fed, Err(error), "{end} {piece}"),
-                _ => assert_eq!(fed, Ok(1)),
+                Some(Err(error)) => assert_eq!(fed.end, Err(error), "{end} {piece}"),
+                _ => assert_eq!(fed.end, Ok(1)),
             }
         }
     }
@@ -68,8 +79,8 @@ fn bad_entry_ends_the_feed_where_it_ends_the_list() {
     list[at..at + 4].copy_from_slice(&300_u32.to_le_bytes());
     let wanted = parse_binary(&list, 0).nth(1).unwrap().unwrap_err();
     for piece in [1, 5, 40, list.len()] {
-        let (_, seen, _, end) = fed(&list, piece);
-        assert_eq!((seen.len(), end), (1, Err(wanted.clone())), "{piece}");
+        let fed = fed(&list, piece);
+        assert_eq!((fed.entries.len(), fed.end), (1, Err(wanted.clone())), "{piece}");
     }
 }
 

@@ -112,6 +112,25 @@ fn what_a_policy_lacks_is_named() {
 }
 
 #[test]
+fn file_systems_that_can_hold_programs_are_named_by_magic_and_by_name() {
+    let good = "measure func=BPRM_CHECK\nmeasure func=MMAP_CHECK\nmeasure func=POLICY_CHECK\n";
+    let rules = "dont_measure fsmagic=0x794c7630\ndont_measure fsname=overlay\ndont_measure fsname=sysfs\n";
+    let text = format!("{rules}dont_measure fsmagic=0x62656572\n{good}");
+    let overlay = FileSystem(0x794C_7630);
+    assert_eq!(
+        kinds(&text),
+        [
+            (Some(1), Level::Warning, LintKind::FileSystem(overlay)),
+            (Some(2), Level::Warning, LintKind::FileSystemName("overlay".to_owned())),
+        ]
+    );
+    let holes = parse(&text).coverage().holes;
+    let by = vec!["fsname=overlay".to_owned()];
+    assert!(holes.contains(&Hole::Excluded { hook: Hook::Bprm, line: 2, by }), "{holes:?}");
+    assert!(!holes.iter().any(|hole| hole.to_string().contains("sysfs")), "{holes:?}");
+}
+
+#[test]
 fn rule_behind_one_that_decides_is_named() {
     let found = kinds("measure\ndont_measure fsmagic=0x1021994\nmeasure func=KEY_CHECK\n");
     let unreachable = (Some(2), Level::Warning, LintKind::Unreachable { by: 1 });
