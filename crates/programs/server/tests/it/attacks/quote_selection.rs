@@ -68,9 +68,9 @@ fn q4_unrequested_pcr_values_have_no_way_in() -> Result<()> {
         rejected(&scene, &altered, "PCR_SELECTION")?;
     }
     // Values beside the quote: the message has no field for them, and an unknown field is refused.
-    // A map of fewer than 23 fields has their number in its first byte; key 11 comes after all that are known.
+    // A map of fewer than 23 fields has their number in its first byte; key 12 comes after all that are known.
     ensure!((0xA0..0xB6).contains(&bytes[0]));
-    let values = [0x0B, 0x58, 0x20].into_iter().chain([0xAA; 32]);
+    let values = [0x0C, 0x58, 0x20].into_iter().chain([0xAA; 32]);
     let with_values: Vec<u8> = [bytes[0] + 1].into_iter().chain(bytes[1..].iter().copied()).chain(values).collect();
     refused(&scene, &with_values, 400, "MALFORMED")?;
     passes(&scene, &bytes)
