@@ -169,6 +169,12 @@ impl Findings {
         self.kept.extend(other.kept.iter().cloned());
     }
 
+    /// True when every finding that was counted is kept.
+    pub(crate) fn is_complete(&self) -> bool {
+        let counted = self.tallies.iter().fold(0_u64, |sum, tally| sum.saturating_add(tally.total()));
+        u64::try_from(self.kept.len()) == Ok(counted)
+    }
+
     pub(crate) fn kept(&self) -> &[Finding] {
         &self.kept
     }

@@ -14,6 +14,7 @@ use crate::identity::Identity;
 use crate::policy::Policy;
 use crate::quote::AuthenticQuote;
 use crate::replay::{ReplayedLogs, Unproven};
+use crate::seen::{Forgetful, SeenSignatures};
 use crate::session::{BootProof, ImaProof, Proven, Session};
 use crate::track::{Moment, Pace, Track};
 use crate::verdict::{SessionFacts, Verdict};
@@ -57,8 +58,19 @@ impl Appraisal {
         previous: Option<&Session>,
         context: &Context<'_>,
     ) -> Self {
+        Self::judge_remembering(logs, policy, previous, context, &Forgetful)
+    }
+
+    /// The same with a memory of file signatures that were good before, which saves time and changes no verdict.
+    pub fn judge_remembering(
+        logs: Result<ReplayedLogs<'_>, Unproven>,
+        policy: Option<&Policy>,
+        previous: Option<&Session>,
+        context: &Context<'_>,
+        seen: &dyn SeenSignatures,
+    ) -> Self {
         match logs {
-            Ok(logs) => judge_logs(&logs, policy, previous, context),
+            Ok(logs) => judge_logs(&logs, policy, previous, context, seen),
             Err(unproven) => judge_unproven(&unproven, previous, context),
         }
     }
@@ -99,7 +111,10 @@ fn judge_unproven(unproven: &Unproven, previous: Option<&Session>, context: &Con
         _ => &[ClaimName::Quote, ClaimName::Session],
     };
     verdict.conclude(&findings, judged);
-    let session = Session { clock: quote.clock, firmware: quote.firmware, proven: None, track };
+    // What was proven earlier in this boot session stays judged; its logs are shown again to prove it anew.
+    let same = previous.filter(|session| session.clock.reset_count == quote.clock.reset_count);
+    let proven = same.and_then(|session| session.proven.clone());
+    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track, owes_all: true };
     Appraisal { verdict, session: Some(session) }
 }
 
@@ -108,15 +123,11 @@ fn judge_logs(
     policy: Option<&Policy>,
     previous: Option<&Session>,
     context: &Context<'_>,
+    seen: &dyn SeenSignatures,
 ) -> Appraisal {
     let quote = &logs.quote;
-    let mut judgement = Judgement {
-        lasting: logs.before.map(|proven| proven.findings.clone()).unwrap_or_default(),
-        momentary: Findings::default(),
-    };
+    let mut judgement = Judgement::default();
     let (track, fork) = note_session(quote, previous, context, &mut judgement.momentary);
-    // The copy does not go away by keeping quiet.
-    note_fork(fork, &mut judgement.lasting);
     let mut verdict = Verdict::empty(&quote.challenge, context);
     verdict.session = Some(session_facts(quote, logs.ima.proof.count));
     let bank = quote.selection.bank;
@@ -125,15 +136,27 @@ fn judge_logs(
     let policy = applicable(policy, &quote.challenge, &mut judgement.momentary);
     let mut proof = logs.ima.proof.clone();
     let mut boot = logs.boot.proof.clone();
+    if let Some(before) = logs.before {
+        judgement.lasting = match policy {
+            Policies::Judge(policy) if logs.owes_boot() => ima::judge_again(before, policy, context, &mut proof.judged),
+            _ => before.findings.clone(),
+        };
+        if !logs.owes_boot() {
+            boot.judged = before.boot.judged.clone();
+        }
+    }
+    // The copy does not go away by keeping quiet.
+    note_fork(fork, &mut judgement.lasting);
     if let Policies::Judge(policy) = policy {
         if boot::judge(logs, policy, context, &mut boot.judged, &mut judgement) {
             judged.push(ClaimName::Boot);
         }
-        ima::judge(logs, policy, &mut proof.judged, &mut judgement);
+        let rules = ima::Rules { tables: &policy.ima, now: context.now, seen };
+        ima::judge(logs, &rules, &mut proof.judged, &mut judgement);
         judged.extend([ClaimName::ImaPolicy, ClaimName::Ima]);
     }
     verdict.coverage =
-        coverage::of(logs, &policy, &proof.judged, judged.contains(&ClaimName::Boot).then_some(&boot.judged));
+        coverage::of(logs, &policy, context, &proof.judged, judged.contains(&ClaimName::Boot).then_some(&boot.judged));
     if let Policies::Judge(policy) = policy {
         firmware::judge(quote.firmware, policy, context, &mut verdict.coverage, &mut judgement);
     }
@@ -146,9 +169,11 @@ fn judge_logs(
         verdict.await_rules("the policy's own rule did not run yet");
     }
     // What was not judged does not count as proven: the next challenge asks for it again.
-    let judged = !matches!(policy, Policies::Changed);
-    let proven = judged.then(|| proven(logs, boot, proof, &judgement.lasting));
-    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track };
+    let proven = match policy {
+        Policies::Changed => logs.before.cloned(),
+        Policies::Judge(_) | Policies::None => Some(proven(logs, boot, proof, &judgement.lasting)),
+    };
+    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track, owes_all: false };
     Appraisal { verdict, session: Some(session) }
 }
 
@@ -164,6 +189,7 @@ fn proven(logs: &ReplayedLogs<'_>, boot: BootProof, ima: ImaProof, lasting: &Fin
 }
 
 /// Findings by how long they hold.
+#[derive(Default)]
 struct Judgement {
     /// For the whole boot session: an entry stays bad when its log is not sent again.
     lasting: Findings,

@@ -4,10 +4,11 @@ mod allow;
 mod boot;
 mod draft;
 mod file;
+mod ima;
 mod reference;
 
 use core::fmt;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use avouch_protocol::Hash;
 use avouch_tpm_wire::HashAlg;
@@ -17,8 +18,7 @@ pub use reference::{EarlyFile, NamedBuffer, ReferenceBoot, ReferenceError};
 
 pub(crate) use boot::{BootTables, ConfirmedBoot, DeniedFirmware, Expected, Pending, Rule, event_type};
 use file::PolicyFile;
-
-use crate::text::unhex32;
+pub(crate) use ima::{Directory, ImaPolicy, ImaTables, KnownFile, MEMFD, Signer, is_plain};
 
 /// The path from which systemd loads the IMA policy.
 pub const IMA_POLICY_PATH: &str = "/etc/ima/ima-policy";
@@ -39,19 +39,7 @@ pub struct Policy {
     pub(crate) boot: BootTables,
     pub(crate) denied_firmware: Vec<DeniedFirmware>,
     rego: Option<String>,
-    pub(crate) ima_policies: Vec<ImaPolicy>,
-    pub(crate) early: HashMap<[u8; 32], Vec<String>>,
-    files: HashMap<[u8; 32], Vec<String>>,
-    buffers: HashMap<[u8; 32], Vec<String>>,
-    tolerated: Vec<String>,
-}
-
-/// An approved IMA policy.
-#[derive(Debug)]
-pub(crate) struct ImaPolicy {
-    pub(crate) path: String,
-    pub(crate) digest: Hash,
-    pub(crate) coverage: avouch_ima::policy::Coverage,
+    pub(crate) ima: ImaTables,
 }
 
 /// Why bytes are not a policy. The file is written by `avouch policy build`; most often a hand edit went wrong.
@@ -129,6 +117,32 @@ pub enum PolicyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A package without a name or a version.
+    Package {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+    /// An exclusion that cannot be allowed.
+    Exclusion {
+        /// Its directory.
+        directory: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A signer whose certificate cannot be used.
+    Signer {
+        /// Its name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// A hook that IMA does not have, or whose coverage is not told.
+    Hook {
+        /// The text that stands there.
+        got: String,
+    },
 }
 
 // === impl Policy ===
@@ -144,8 +158,9 @@ impl Policy {
         }
         let file = PolicyFile::from_json(bytes)?;
         file.check_paths()?;
+        let reference = avouch_crypto::sha256(&[bytes]);
         Ok(Self {
-            reference: Hash(avouch_crypto::sha256(&[bytes])),
+            reference: Hash(reference),
             weakest_bank: match &file.minimum.bank {
                 Some(name) => boot::bank("minimum.bank", name)?,
                 None => HashAlg::Sha256,
@@ -158,11 +173,7 @@ impl Policy {
                 .map(DeniedFirmware::from_file)
                 .collect::<Result<_, _>>()?,
             rego: file.rego.filter(|source| !source.trim().is_empty()),
-            ima_policies: file.ima.policies.iter().map(ImaPolicy::from_file).collect::<Result<_, _>>()?,
-            early: by_digest(file.ima.early.into_iter().map(|entry| (entry.sha256, entry.path)), "ima.early")?,
-            files: files(file.ima.files)?,
-            buffers: by_digest(file.ima.buffers.into_iter().map(|entry| (entry.sha256, entry.name)), "ima.buffers")?,
-            tolerated: file.ima.tolerated_violations,
+            ima: ImaTables::from_file(&file.ima, &file.minimum, &reference)?,
             name: file.name,
             created: file.created,
         })
@@ -185,7 +196,7 @@ impl Policy {
 
     /// How many files it knows, counted by digest.
     pub fn file_count(&self) -> usize {
-        self.files.len()
+        self.ima.files.len()
     }
 
     /// How many boots are confirmed.
@@ -199,84 +210,9 @@ impl Policy {
         self.rego.as_deref()
     }
 
-    pub(crate) fn knows_file(&self, sha256: &[u8]) -> bool {
-        <&[u8; 32]>::try_from(sha256).is_ok_and(|digest| self.files.contains_key(digest))
-    }
-
-    pub(crate) fn knows_no_file(&self) -> bool {
-        self.files.is_empty()
-    }
-
-    pub(crate) fn knows_buffer(&self, name: &[u8], sha256: &[u8]) -> bool {
-        lists(&self.buffers, name, sha256)
-    }
-
-    pub(crate) fn is_early(&self, path: &[u8], sha256: &[u8]) -> bool {
-        lists(&self.early, path, sha256)
-    }
-
-    /// The approved IMA policy that this entry is the measurement of.
-    pub(crate) fn approved(&self, path: &[u8], sha256: &[u8]) -> Option<&ImaPolicy> {
-        self.ima_policies.iter().find(|policy| policy.path.as_bytes() == path && policy.digest.0 == sha256)
-    }
-
-    /// True for the paths that IMA policies are loaded from.
-    pub(crate) fn is_policy_path(&self, path: &[u8]) -> bool {
-        path == IMA_POLICY_PATH.as_bytes() || self.ima_policies.iter().any(|policy| policy.path.as_bytes() == path)
-    }
-
-    /// True when the path lies under a directory whose violations are tolerated, compared by whole components.
-    pub(crate) fn tolerates(&self, path: &[u8]) -> bool {
-        let plain = path.split(|byte| *byte == b'/').all(|component| component != b".." && component != b".");
-        plain
-            && self.tolerated.iter().any(|directory| match path.strip_prefix(directory.as_bytes()) {
-                Some([]) => true,
-                Some([next, ..]) => *next == b'/' || directory == "/",
-                None => false,
-            })
-    }
-}
-
-fn lists(table: &HashMap<[u8; 32], Vec<String>>, name: &[u8], sha256: &[u8]) -> bool {
-    <&[u8; 32]>::try_from(sha256)
-        .ok()
-        .and_then(|digest| table.get(digest))
-        .is_some_and(|names| names.iter().any(|known| known.as_bytes() == name))
-}
-
-fn by_digest(
-    entries: impl Iterator<Item = (String, String)>,
-    section: &'static str,
-) -> Result<HashMap<[u8; 32], Vec<String>>, PolicyError> {
-    let mut table: HashMap<[u8; 32], Vec<String>> = HashMap::new();
-    for (digest, name) in entries {
-        let digest = unhex32(&digest).ok_or(PolicyError::Digest { section, got: digest })?;
-        table.entry(digest).or_default().push(name);
-    }
-    Ok(table)
-}
-
-fn files(section: BTreeMap<String, Vec<String>>) -> Result<HashMap<[u8; 32], Vec<String>>, PolicyError> {
-    section
-        .into_iter()
-        .map(|(digest, paths)| match unhex32(&digest) {
-            Some(key) => Ok((key, paths)),
-            None => Err(PolicyError::Digest { section: "ima.files", got: digest }),
-        })
-        .collect()
-}
-
-// === impl ImaPolicy ===
-
-impl ImaPolicy {
-    fn from_file(policy: &file::ImaPolicyText) -> Result<Self, PolicyError> {
-        let parsed = avouch_ima::policy::parse_policy(policy.text.as_bytes())
-            .map_err(|error| PolicyError::ImaPolicy { path: policy.path.clone(), reason: error.to_string() })?;
-        Ok(Self {
-            path: policy.path.clone(),
-            digest: Hash(avouch_crypto::sha256(&[policy.text.as_bytes()])),
-            coverage: parsed.coverage(),
-        })
+    /// What a person should look at again, e.g. exclusions that overlap something else. Nothing here is wrong.
+    pub fn lints(&self) -> Vec<String> {
+        self.ima.lints()
     }
 }
 
@@ -325,6 +261,17 @@ impl fmt::Display for PolicyError {
                     "{section} holds {got:?}; a word has no white space or quotes and is not longer than 1024 bytes"
                 )
             }
+            Self::Package { name, version } => {
+                write!(f, "ima.packages holds {name:?} {version:?}; a package has a name and a version")
+            }
+            Self::Exclusion { directory, why } => {
+                write!(f, "ima.exclusions holds {directory:?}, which cannot be excluded: {why}")
+            }
+            Self::Signer { name, why } => write!(f, "the signer {name:?} cannot be used: {why}"),
+            Self::Hook { got } => write!(
+                f,
+                "minimum.coverage holds {got:?} where an IMA hook was wanted, e.g. BPRM_CHECK, MMAP_CHECK or MODULE_CHECK"
+            ),
             Self::ImaPolicy { path, reason } => write!(f, "the IMA policy for {path} is not understood: {reason}"),
         }
     }

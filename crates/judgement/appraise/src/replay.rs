@@ -69,8 +69,9 @@ pub struct Unproven {
 impl<'a> ReplayedLogs<'a> {
     /// Replays the logs against the quoted digest.
     ///
-    /// `previous` is the node's session. What it proved counts only while the quote shows the same resetCount, the
-    /// challenge named the same policy, and bank and selection are the same; otherwise everything is owed.
+    /// `previous` is the node's session. What it proved counts only while the quote shows the same resetCount, and bank
+    /// and selection are the same; otherwise everything is owed. Under another policy the IMA list goes on, and the
+    /// boot log is owed again, unless the judgement of the list cannot be carried over.
     ///
     /// # Errors
     /// [`Unproven`]: the quote is authentic, so the current pass ends, and the logs cannot be judged.
@@ -99,6 +100,11 @@ impl<'a> ReplayedLogs<'a> {
         self.ima.proof.count
     }
 
+    /// True when the boot has not been judged by the challenge's policy yet.
+    pub(crate) fn owes_boot(&self) -> bool {
+        self.before.is_none_or(|before| before.policy_ref != self.quote.challenge.policy_ref)
+    }
+
     /// The quote that the logs explain.
     pub fn quote(&self) -> &AuthenticQuote {
         &self.quote
@@ -117,7 +123,7 @@ type Fault = (FindingCode, String);
 fn continued<'a>(quote: &AuthenticQuote, previous: Option<&'a Session>) -> Option<&'a Proven> {
     let session = previous.filter(|session| session.clock.reset_count == quote.clock.reset_count)?;
     session.proven.as_ref().filter(|proven| {
-        proven.policy_ref == quote.challenge.policy_ref
+        proven.carries_to(&quote.challenge.policy_ref)
             && proven.bank == quote.selection.bank
             && proven.mask == quote.selection.mask
     })
@@ -140,8 +146,10 @@ fn boot_logs<'a>(
 ) -> Result<BootLogs<'a>, Fault> {
     let Some(bytes) = &evidence.boot_log else {
         return match before {
-            Some(proven) => Ok(BootLogs { sent: None, proof: proven.boot.clone() }),
-            None => Err((FindingCode::LogMissing, "the boot log is owed and did not come".into())),
+            Some(proven) if proven.policy_ref == quote.challenge.policy_ref => {
+                Ok(BootLogs { sent: None, proof: proven.boot.clone() })
+            }
+            _ => Err((FindingCode::LogMissing, "the boot log is owed and did not come".into())),
         };
     };
     if bytes.len() > MAX_BOOT_LOG_BYTES {

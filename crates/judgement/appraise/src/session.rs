@@ -7,12 +7,15 @@ use avouch_tpm_wire::{ClockInfo, Digest, HashAlg};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::cause::{Cause, CauseKind};
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings, Place, Tally};
 use crate::judge::BootJudged;
 use crate::track::Track;
 
-const VERSION: u64 = 1;
+/// What this release writes. A session of version 1 keeps its counters and owes everything again.
+const VERSION: u64 = 2;
+const OLDEST: u64 = 1;
 
 /// The state of a node after its last authentic quote: counters for the clock checks, and what is already proven of
 /// its logs. Stored as bytes ([`Session::to_cbor`]) beside the record that made it.
@@ -23,9 +26,13 @@ pub struct Session {
     pub(crate) proven: Option<Proven>,
     /// The quotes of this boot session on both clocks.
     pub(crate) track: Track,
+    /// True after evidence that did not explain its quote: every log is owed from its start, so that one bad offset
+    /// cannot last, and what was judged of them stays judged.
+    pub(crate) owes_all: bool,
 }
 
-/// What was replayed and judged in this boot session, under one policy, one bank and one selection.
+/// What was replayed and judged in this boot session, in one bank and one selection. Each entry was judged by the
+/// policy in force when it was first proven; `policy_ref` names the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proven {
     pub(crate) policy_ref: Hash,
@@ -109,6 +116,42 @@ pub(crate) struct ImaJudged {
     /// Violations under a tolerated directory.
     #[n(4)]
     pub(crate) tolerated: u64,
+    /// Unknown files under an exclusion that was in force.
+    #[n(5)]
+    pub(crate) excluded: u64,
+    /// Files that are good by a signature alone.
+    #[n(6)]
+    pub(crate) signed: u64,
+    /// Superseded files inside their update window.
+    #[n(7)]
+    pub(crate) in_window: u64,
+    /// SHA-256 of the pinned certificates that were loaded.
+    #[n(8)]
+    pub(crate) keys: Vec<Hash>,
+    /// SHA-256 of the first kernel_version.
+    #[n(9)]
+    pub(crate) kernel: Option<Hash>,
+    #[n(10)]
+    pub(crate) aggregate: Aggregate,
+}
+
+/// What the boot_aggregate of this session covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Aggregate {
+    /// None that is good.
+    #[default]
+    #[n(0)]
+    None,
+    /// PCR 0 to 9 of the quoted bank.
+    #[n(1)]
+    Pcr0To9,
+    /// PCR 0 to 7 of the quoted bank, as older kernels write it.
+    #[n(2)]
+    Pcr0To7,
+    /// PCR 0 to 7 of the SHA-1 bank, as older kernels write it; the quote does not cover that bank.
+    #[n(3)]
+    Sha1,
 }
 
 /// Where the IMA list stands with respect to the approved policy.
@@ -137,15 +180,16 @@ impl Session {
 
     /// What the next challenge tells the node that it need not send again, if it will be judged by `policy_ref`.
     ///
-    /// All zero, so that everything is owed, when nothing is proven, or when it was judged by another policy: a policy
-    /// judges the whole boot session or nothing of it.
+    /// Under another policy than the last one the IMA list goes on where it is, since entries keep the judgement of the
+    /// policy that was in force when they were first proven; the boot log is owed again. All zero, so that everything
+    /// is owed, when nothing is proven or the judgement cannot be carried over ([`Proven::carries_to`]).
     pub fn offsets(&self, policy_ref: &Hash) -> Offsets {
         match &self.proven {
-            Some(proven) if proven.policy_ref == *policy_ref => Offsets {
+            Some(proven) if !self.owes_all && proven.carries_to(policy_ref) => Offsets {
                 reset_count: Some(self.clock.reset_count),
                 ima_count: proven.ima.count,
                 ima_bytes: proven.ima.bytes,
-                boot_log_proven: true,
+                boot_log_proven: proven.policy_ref == *policy_ref,
             },
             _ => Offsets::default(),
         }
@@ -168,7 +212,7 @@ impl Session {
 
     /// The same node with nothing proven: the counters stay, everything is owed.
     pub fn forget_proof(self) -> Self {
-        Self { proven: None, ..self }
+        Self { proven: None, owes_all: false, ..self }
     }
 
     /// The stored form.
@@ -188,16 +232,37 @@ impl Session {
         if bytes.len() > Self::MAX_BYTES {
             return Err(SessionError::TooLong { got: bytes.len() });
         }
-        let mut decoder = minicbor::Decoder::new(bytes);
-        let stored: Stored =
-            decoder.decode().map_err(|e| SessionError::Malformed { offset: e.position().unwrap_or(0) })?;
-        if decoder.position() != bytes.len() {
-            return Err(SessionError::Malformed { offset: decoder.position() });
+        let head: StoredHead = whole(bytes)?;
+        match head.v {
+            VERSION => {
+                let stored: Stored = whole(bytes)?;
+                stored.into_session().ok_or(SessionError::Malformed { offset: 0 })
+            }
+            // Version 1 kept less of its findings, so what it proved is owed again.
+            OLDEST => Ok(Self {
+                clock: head.clock(),
+                firmware: head.firmware,
+                proven: None,
+                track: Track::default(),
+                owes_all: false,
+            }),
+            got => Err(SessionError::Version { got }),
         }
-        if stored.v != VERSION {
-            return Err(SessionError::Version { got: stored.v });
-        }
-        stored.into_session().ok_or(SessionError::Malformed { offset: 0 })
+    }
+}
+
+// === impl Proven ===
+
+impl Proven {
+    /// True when the judgement of the entries so far holds under this policy too.
+    ///
+    /// It does not where some finding was counted and not kept, because the policy could not judge that one again;
+    /// before an approved IMA policy was measured, because there is no judgement of run time to keep; and from or to no
+    /// policy at all.
+    pub(crate) fn carries_to(&self, policy_ref: &Hash) -> bool {
+        let judged = self.policy_ref != Hash::ZERO && *policy_ref != Hash::ZERO;
+        self.policy_ref == *policy_ref
+            || (judged && self.ima.judged.phase == Phase::Approved && self.findings.is_complete())
     }
 }
 
@@ -230,7 +295,7 @@ impl fmt::Display for SessionError {
                 write!(f, "the stored session has {got} bytes, at most {} are read", Session::MAX_BYTES)
             }
             Self::Version { got } => {
-                write!(f, "the stored session has version {got}, this release reads version {VERSION}")
+                write!(f, "the stored session has version {got}, this release reads versions {OLDEST} and {VERSION}")
             }
         }
     }
@@ -239,6 +304,40 @@ impl fmt::Display for SessionError {
 impl std::error::Error for SessionError {}
 
 // === The stored form ===
+
+fn whole<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, SessionError> {
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let value = decoder.decode().map_err(|e| SessionError::Malformed { offset: e.position().unwrap_or(0) })?;
+    match decoder.position() {
+        end if end == bytes.len() => Ok(value),
+        offset => Err(SessionError::Malformed { offset }),
+    }
+}
+
+/// What every version has.
+#[derive(Decode)]
+#[cbor(map)]
+struct StoredHead {
+    #[n(0)]
+    v: u64,
+    #[n(1)]
+    clock: u64,
+    #[n(2)]
+    reset_count: u32,
+    #[n(3)]
+    restart_count: u32,
+    #[n(4)]
+    safe: bool,
+    #[n(5)]
+    firmware: u64,
+}
+
+impl StoredHead {
+    fn clock(&self) -> ClockInfo {
+        let Self { clock, reset_count, restart_count, safe, .. } = *self;
+        ClockInfo { clock, reset_count, restart_count, safe }
+    }
+}
 
 #[derive(Encode, Decode)]
 #[cbor(map)]
@@ -260,6 +359,8 @@ struct Stored {
     /// Absent in sessions of releases before semantics 2.
     #[n(7)]
     track: Option<Track>,
+    #[n(8)]
+    owes_all: bool,
 }
 
 #[derive(Encode, Decode)]
@@ -330,6 +431,20 @@ struct StoredFinding {
     path: Option<String>,
     #[n(5)]
     digest: Option<String>,
+    #[n(6)]
+    causes: Vec<StoredCause>,
+    /// As text.
+    #[n(7)]
+    fix: Option<String>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct StoredCause {
+    #[n(0)]
+    kind: String,
+    #[n(1)]
+    what: String,
 }
 
 impl From<&Session> for Stored {
@@ -343,6 +458,7 @@ impl From<&Session> for Stored {
             firmware: session.firmware,
             proven: session.proven.as_ref().map(StoredProof::from),
             track: Some(session.track.clone()),
+            owes_all: session.owes_all,
         }
     }
 }
@@ -380,15 +496,37 @@ impl StoredValue {
 
 impl From<Finding> for StoredFinding {
     fn from(finding: Finding) -> Self {
-        let Place { index, pcr, path, digest, rule: _ } = finding.place;
-        Self { code: finding.code.as_str().into(), evidence: finding.evidence, index, pcr, path, digest }
+        let Place { index, pcr, path, digest, .. } = finding.place;
+        let causes = finding.causes.into_iter();
+        Self {
+            code: finding.code.as_str().into(),
+            evidence: finding.evidence,
+            index,
+            pcr,
+            path,
+            digest,
+            causes: causes.map(|cause| StoredCause { kind: cause.kind.as_str().into(), what: cause.what }).collect(),
+            fix: finding.fix.map(|fix| fix.to_string()),
+        }
     }
 }
 
 impl StoredFinding {
     fn into_finding(self) -> Option<Finding> {
-        let place = Place { index: self.index, pcr: self.pcr, path: self.path, digest: self.digest, rule: None };
-        Some(Finding::new(FindingCode::from_name(&self.code)?, self.evidence).at(place))
+        let Self { index, pcr, path, digest, .. } = self;
+        let causes = self.causes.into_iter().map(StoredCause::into_cause).collect::<Option<_>>()?;
+        let fix = match self.fix {
+            Some(text) => Some(text.parse().ok()?),
+            None => None,
+        };
+        let finding = Finding::new(FindingCode::from_name(&self.code)?, self.evidence);
+        Some(finding.at(Place { index, pcr, path, digest, ..Place::default() }).because(causes).fixed_by(fix))
+    }
+}
+
+impl StoredCause {
+    fn into_cause(self) -> Option<Cause> {
+        Some(Cause::new(CauseKind::from_name(&self.kind)?, self.what))
     }
 }
 
@@ -405,7 +543,8 @@ impl Stored {
             Some(stored) => Some(stored.into_proven()?),
             None => None,
         };
-        Some(Session { clock, firmware: self.firmware, proven, track: self.track.unwrap_or_default() })
+        let track = self.track.unwrap_or_default();
+        Some(Session { clock, firmware: self.firmware, proven, track, owes_all: self.owes_all })
     }
 }
 

@@ -5,7 +5,7 @@ use core::fmt::Write;
 /// Longest piece of a node's text that is shown, in bytes after escaping: findings are stored, so they are bounded.
 const MAX_SHOWN: usize = 1_024;
 /// Mark of a text that was longer.
-const CUT: &str = "[cut]";
+pub(crate) const CUT: &str = "[cut]";
 
 /// The bytes as text in which nothing can move the cursor, reverse the line or hide: control and format characters,
 /// backslashes and bytes that are not UTF-8 become escapes, and what is too long is cut with a mark.
@@ -47,6 +47,21 @@ fn is_format(character: char) -> bool {
         0xAD | 0x34F | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F
         | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xE000..=0xF8FF | 0xFE00..=0xFE0F | 0xFEFF
         | 0xFFA0 | 0xFFF0..=0xFFFD | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0x10FFFF)
+}
+
+/// Unix seconds as a time of day in UTC, e.g. `2026-11-22 03:35 UTC` (proleptic Gregorian calendar).
+pub(crate) fn day(unix: u64) -> String {
+    let (days, seconds) = (unix / 86_400, unix % 86_400);
+    // Days since 0000-03-01: years begin in March, so that a leap day ends one.
+    let days = days.saturating_add(719_468);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60)
 }
 
 /// Lower-case hexadecimal.
@@ -100,6 +115,16 @@ mod tests {
             assert!(printable(long.repeat(9_000).as_bytes()).len() < 1_050);
         }
         assert!(printable(&[0xff; 9_000]).len() < 1_050);
+    }
+
+    #[test]
+    fn a_day_is_the_calendar_s() {
+        assert_eq!(day(0), "1970-01-01 00:00 UTC");
+        assert_eq!(day(951_782_399), "2000-02-28 23:59 UTC");
+        assert_eq!(day(951_782_400), "2000-02-29 00:00 UTC");
+        assert_eq!(day(1_700_000_000), "2023-11-14 22:13 UTC");
+        assert_eq!(day(4_107_542_400), "2100-03-01 00:00 UTC");
+        assert!(day(u64::MAX).ends_with("UTC"));
     }
 
     #[test]

@@ -40,10 +40,10 @@ pub(super) fn judge(
 ) -> bool {
     bank(logs.quote.selection.bank, policy, &mut judgement.momentary);
     let Some(confirmed) = references(policy, context, &mut judgement.momentary) else { return false };
-    if logs.before.is_some() {
+    if !logs.owes_boot() {
         return true;
     }
-    // A new boot session owes its log, so there is one; without it nothing was compared.
+    // A new boot session and a new policy owe the log, so there is one; without it nothing was compared.
     let Some(log) = &logs.boot.sent else { return false };
     let bank = logs.quote.selection.bank;
     let sources = Sources { tables: &policy.boot, confirmed, now: context.now, bank };

@@ -1,13 +1,11 @@
 //! What a verdict speaks about, and what it says nothing about.
 
 use avouch_ima::IMA_PCR;
-use avouch_ima::policy::{Extent, Hole};
 use avouch_tpm_wire::PcrSelection;
 
-use super::{BootJudged, Policies};
-use crate::policy::Policy;
+use super::{BootJudged, Context, Policies};
 use crate::replay::{PHASE_PCR, ReplayedLogs, words};
-use crate::session::{ImaJudged, Phase};
+use crate::session::ImaJudged;
 use crate::verdict::Coverage;
 
 /// Coverage when nothing could be judged.
@@ -32,6 +30,7 @@ pub(super) fn always(selection: PcrSelection, coverage: &mut Coverage) {
 pub(super) fn of(
     logs: &ReplayedLogs<'_>,
     policies: &Policies<'_>,
+    context: &Context<'_>,
     judged: &ImaJudged,
     boot: Option<&BootJudged>,
 ) -> Coverage {
@@ -57,7 +56,7 @@ pub(super) fn of(
         None => coverage.hole("NO_BOOT_REFERENCE", "what the machine booted was recorded and not judged"),
     }
     match policies {
-        Policies::Judge(policy) => run_time(policy, judged, &mut coverage),
+        Policies::Judge(policy) => super::ima::run_time(&policy.ima, context.now, judged, &mut coverage),
         Policies::None | Policies::Changed => {
             coverage.hole("NO_POLICY", "what the machine ran was recorded and not judged");
         }
@@ -84,59 +83,6 @@ fn after_firmware(logs: &ReplayedLogs<'_>, coverage: &mut Coverage) {
         let words = words(proof.phases);
         let told = if words.is_empty() { "none".into() } else { words.join(", ") };
         coverage.cover("PCR_11_PHASES", format!("phase words that reproduce PCR 11, without a log: {told}"));
-    }
-}
-
-fn run_time(policy: &Policy, judged: &ImaJudged, coverage: &mut Coverage) {
-    coverage.cover("IMA_LIST", format!("{} measured files and {} measured buffers", judged.files, judged.buffers));
-    if policy.knows_no_file() {
-        coverage.hole("NO_IMA_REFERENCE", "files were recorded and not judged");
-    }
-    if judged.phase != Phase::Approved {
-        coverage.hole("NO_RUN_TIME", "no approved IMA policy holds since early boot: programs may run unmeasured");
-    }
-    if judged.tolerated > 0 {
-        let what = format!(
-            "{} IMA violations under tolerated directories; a violation's name is not covered by the quote",
-            judged.tolerated
-        );
-        coverage.hole("VIOLATIONS_TOLERATED", what);
-    }
-    let loaded: Vec<_> =
-        policy.ima_policies.iter().filter(|approved| judged.loaded.contains(&approved.digest)).collect();
-    for approved in &loaded {
-        let hooks: Vec<String> = approved
-            .coverage
-            .hooks
-            .iter()
-            .filter(|hook| hook.extent != Extent::None)
-            .map(|hook| hook.hook.to_string())
-            .collect();
-        coverage.cover("IMA_POLICY", format!("{} measures {}", approved.path, hooks.join(", ")));
-        for gap in approved.coverage.holes.iter().filter(|gap| **gap != Hole::InterpreterInput) {
-            coverage.hole(gap_code(gap), gap.to_string());
-        }
-    }
-    // Told once: every machine has this hole, an IMA policy only makes it wider.
-    let scripts = loaded.iter().any(|approved| approved.coverage.holes.contains(&Hole::InterpreterInput));
-    let interpreters = if scripts {
-        "what an allowed interpreter takes from scripts, its arguments, standard input or the network is not measured"
-    } else {
-        "what an allowed interpreter takes from its arguments, standard input or the network is not measured"
-    };
-    coverage.hole("INTERPRETERS", interpreters);
-    coverage.hole(
-        "MEMORY",
-        "what changes in memory after it was measured (writable code, debuggers, exploits, BPF programs) is not seen",
-    );
-}
-
-fn gap_code(gap: &Hole) -> &'static str {
-    match gap {
-        Hole::NotMeasured { .. } => "IMA_HOOK_NOT_MEASURED",
-        Hole::Narrowed { .. } => "IMA_HOOK_NARROWED",
-        Hole::FileSystem { .. } => "IMA_FILE_SYSTEM_EXCLUDED",
-        _ => "IMA_EXCLUDED",
     }
 }
 

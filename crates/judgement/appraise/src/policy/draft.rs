@@ -120,7 +120,7 @@ impl PolicyDraft {
             return Err(PolicyError::Path { section: "ima.policies", got: path.into() });
         }
         let entry = ImaPolicyText { path: path.into(), text: text.into() };
-        super::ImaPolicy::from_file(&entry)?;
+        super::ima::ImaPolicy::from_file(&entry)?;
         if !self.file.ima.policies.contains(&entry) {
             self.file.ima.policies.push(entry);
         }

@@ -281,12 +281,10 @@ impl PolicyFile {
         let sections = [
             ("ima.policies", ima.policies.iter().map(|entry| &entry.path).collect::<Vec<_>>()),
             ("ima.early", ima.early.iter().map(|entry| &entry.path).collect()),
-            ("ima.tolerated_violations", ima.tolerated_violations.iter().collect()),
         ];
-        let listed =
+        let mut listed =
             sections.into_iter().flat_map(|(section, paths)| paths.into_iter().map(move |path| (section, path)));
-        let files = ima.files.values().flatten().map(|path| ("ima.files", path));
-        match listed.chain(files).find(|(_, path)| !is_plain_path(path)) {
+        match listed.find(|(_, path)| !is_plain_path(path)) {
             Some((section, path)) => Err(PolicyError::Path { section, got: path.clone() }),
             None => Ok(()),
         }
