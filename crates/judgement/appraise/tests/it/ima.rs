@@ -103,7 +103,7 @@ fn an_early_file_or_a_buffer_is_known_by_sha256_only() {
 fn an_fs_verity_digest_is_never_taken_for_the_content() {
     let entry = |alg| raw("ima-ngv2", alg, &content("/usr/bin/ls"), b"/usr/bin/ls", None, [1; 20]);
     comes_to(Status::Pass, &[], |machine| machine.ima.push(entry("ima:sha256")));
-    comes_to(Status::Fail, &["IMA_UNKNOWN_DIGEST"], |machine| machine.ima.push(entry("verity:sha256")));
+    comes_to(Status::Fail, &["IMA_VERITY_UNSIGNED"], |machine| machine.ima.push(entry("verity:sha256")));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn the_text_of_an_approved_policy_read_elsewhere_is_no_policy_load() {
 
 #[test]
 fn a_buffer_is_known_by_name_and_digest_together() {
-    comes_to(Status::Fail, &["IMA_UNKNOWN_BUFFER"], |machine| machine.ima.push(buffer("kernel_version", b"6.1.1")));
+    comes_to(Status::Fail, &["IMA_UNKNOWN_BUFFER"], |machine| machine.ima.push(buffer("selinux-state", b"enabled=1;")));
     comes_to(Status::Fail, &["IMA_UNKNOWN_BUFFER"], |machine| machine.ima.push(buffer("other", b"6.1.0")));
     comes_to(Status::Pass, &[], |machine| machine.ima.push(buffer("kernel_version", b"6.1.0")));
 }

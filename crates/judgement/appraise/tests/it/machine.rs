@@ -212,7 +212,7 @@ impl Machine {
             quote: quote.into(),
             time: None,
             time_signature: None,
-            boot_log: first.then(|| self.boot_log.clone().into()),
+            boot_log: (first || !challenge.offsets.boot_log_proven).then(|| self.boot_log.clone().into()),
             ima: Some(ImaSegment {
                 format: ImaFormat::Binary,
                 from_count: from as u64,

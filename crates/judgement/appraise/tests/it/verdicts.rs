@@ -84,8 +84,8 @@ fn the_tree_goes_from_claim_to_evidence_rule_and_remedy() {
     let finding = &ima.children[0];
     assert_eq!(finding.text, "IMA_UNKNOWN_DIGEST");
     let starts: Vec<_> = finding.children.iter().map(|line| line.text.split(':').next().unwrap()).collect();
-    assert_eq!(starts, ["evidence", "rule", "means", "do"]);
-    assert_eq!(tree.children.last().unwrap().text, "coverage");
+    assert_eq!(starts, ["evidence", "rule", "means", "do", "likely", "allow"]);
+    assert!(tree.children.iter().any(|child| child.text == "coverage"));
 }
 
 #[test]
