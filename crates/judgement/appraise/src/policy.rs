@@ -8,7 +8,6 @@ mod ima;
 mod reference;
 
 use core::fmt;
-use std::collections::BTreeMap;
 
 use avouch_protocol::Hash;
 use avouch_tpm_wire::HashAlg;

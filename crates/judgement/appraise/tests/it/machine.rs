@@ -296,6 +296,17 @@ impl Machine {
         Appraisal::judge(logs, policy, previous, &self.context())
     }
 
+    pub(crate) fn appraise_remembering(
+        &self,
+        round: &Round,
+        policy: &Policy,
+        seen: &dyn avouch_appraise::SeenSignatures,
+    ) -> Appraisal {
+        let quote = self.authenticate(round, None).unwrap();
+        let logs = ReplayedLogs::replay(quote, &round.evidence, None);
+        Appraisal::judge_remembering(logs, Some(policy), None, &self.context(), seen)
+    }
+
     /// A round judged at once.
     pub(crate) fn judged(&mut self, policy: &Policy, previous: Option<&Session>) -> Appraisal {
         let round = self.round(Some(policy), previous);
