@@ -8,10 +8,12 @@
 //! does not: [`mutate`] is deterministic, so a failure names the seed and the number of the mutation that shows it.
 #![forbid(unsafe_code)]
 
+mod appraisal;
 pub mod mutate;
 pub mod seeds;
 mod targets;
 
+pub use appraisal::appraisal;
 pub use targets::*;
 
 /// A target: true when the bytes reached the end of the parser.
@@ -19,6 +21,7 @@ pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by name; `cargo-fuzz/fuzz_targets` has a file for each.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("appraisal", appraisal),
     ("attest", attest),
     ("bootlog", bootlog),
     ("cel", cel),

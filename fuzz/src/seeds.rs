@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::appraisal::{input, recording, stored};
 use avouch_appraise::PolicyDraft;
 use avouch_bootlog::BootLog;
 use avouch_bootlog::cel::CelWriter;
@@ -34,6 +35,7 @@ const MAX_SEED: usize = 4 * 1024;
 /// When a recording that belongs to the repository is missing, or `AVOUCH_CORPUS` names a folder without an index.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
+        "appraisal" => appraisals(),
         "attest" => attestations(),
         "cel_cbor" => vec![cel_cbor()],
         "cel_json" => vec![CEL_JSON.as_bytes().to_vec()],
@@ -92,7 +94,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         ],
         "reference_policy" => vec![reference_policy()],
         "rego" => vec![include_bytes!("../../docs/examples/rule.rego").to_vec()],
-        "session" => sessions(),
+        "session" => [sessions(), stored()].concat(),
         "challenge" => round_messages(),
         "evidence" => evidence(),
         "enrol" => enrolment(),
@@ -283,7 +285,10 @@ fn reference_policy() -> Vec<u8> {
     let mut draft = PolicyDraft::new("web", "2026-01-01");
     draft.add_file(&[7; 32], "/usr/bin/true").expect("a plain path");
     draft.add_ima_policy("/etc/ima/ima-policy", SHIPPED_POLICY).expect("the shipped policy");
-    draft.to_bytes()
+    let more = r#""bound": ["/usr/sbin"], "keyrings": {".ima": []}, "packages": [{"name": "p", "version": "1", "files": {}, "until": 9}],
+        "exclusions": [{"directory": "/home/*/b", "owner": "o", "until": 9, "why": "w"}], "files""#;
+    let text = String::from_utf8(draft.to_bytes()).expect("JSON in UTF-8");
+    text.replacen("\"files\"", more, 1).into_bytes()
 }
 
 /// The stored form of a session that has nothing proven: version, counters, firmware.
@@ -298,6 +303,13 @@ fn sessions() -> Vec<Vec<u8>> {
     });
     written.expect("writing to memory");
     vec![out]
+}
+
+/// The recorded machine's logs, shortened.
+fn appraisals() -> Vec<Vec<u8>> {
+    let (boot_log, ima) = recording();
+    let (boot_head, ima_head) = (boot_log_head(&boot_log), binary_head(&ima));
+    vec![input(&boot_log, ima_head), input(boot_head, ima_head), input(&boot_log, &[])]
 }
 
 fn evidence() -> Vec<Vec<u8>> {

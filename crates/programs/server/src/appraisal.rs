@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use avouch_appraise::{
-    Appraisal, AuthenticQuote, Context, Coverage, CoverageItem, Expected, NodeKeys, ReplayedLogs, SEMANTICS, Session,
-    Verdict,
+    Appraisal, AuthenticQuote, Context, Coverage, CoverageItem, Expected, NodeKeys, ReplayedLogs, SEMANTICS,
+    SeenSignatures, Session, Verdict,
 };
 use avouch_protocol::{Challenge, Evidence, Hash, Status};
 use avouch_rules::{LastRule, RuleError, RuledPolicy};
@@ -28,6 +28,8 @@ pub struct Case<'a> {
     pub policy: Option<&'a RuledPolicy>,
     /// What else the verdict depends on.
     pub context: Context<'a>,
+    /// File signatures that were good before; changes no verdict.
+    pub seen: &'a dyn SeenSignatures,
 }
 
 /// What came of it.
@@ -68,7 +70,7 @@ impl Appraise for Pipeline {
             Ok(quote) => {
                 let logs = ReplayedLogs::replay(quote, case.evidence, case.session);
                 let policy = case.policy.map(RuledPolicy::policy);
-                let mut appraisal = Appraisal::judge(logs, policy, case.session, &case.context);
+                let mut appraisal = Appraisal::judge_remembering(logs, policy, case.session, &case.context, case.seen);
                 match case.policy.map_or(&LastRule::None, RuledPolicy::rule).conclude(appraisal.verdict) {
                     Ok(verdict) => {
                         appraisal.verdict = verdict;

@@ -1,6 +1,6 @@
 //! What is parsed once and used often. Everything here can be dropped at any time: the store has it all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash as Key;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,8 @@ use crate::standing::Validity;
 const POLICIES: usize = 8;
 /// Nodes whose keys are kept parsed, under 1 KiB each.
 const NODES: usize = 16_384;
+/// File signatures remembered as good, 32 bytes each: a distribution signs some 100,000 files.
+const SIGNATURES: usize = 262_144;
 /// Seconds for which a count of all nodes serves the metrics, however often they are asked for, as long as no verdict
 /// that it counted ends.
 const COUNT_SECONDS: u64 = 5;
@@ -23,6 +25,7 @@ pub(crate) struct Caches {
     pub(crate) policies: Bounded<Hash, RuledPolicy>,
     /// By generation, so that a node with new keys is never judged by its old ones.
     pub(crate) keys: Bounded<(NodeTag, u32), EnrolledKeys>,
+    pub(crate) signatures: GoodSignatures,
     counted: Mutex<Option<Counted>>,
 }
 
@@ -31,6 +34,12 @@ pub(crate) struct Caches {
 struct Counted {
     at: Validity,
     holds: u64,
+}
+
+/// File signatures that were good for some node of this server.
+pub(crate) struct GoodSignatures {
+    most: usize,
+    held: Mutex<HashSet<[u8; 32]>>,
 }
 
 /// A map that forgets something when it is full.
@@ -43,7 +52,12 @@ pub(crate) struct Bounded<K, V> {
 
 impl Caches {
     pub(crate) fn new() -> Self {
-        Self { policies: Bounded::new(POLICIES), keys: Bounded::new(NODES), counted: Mutex::new(None) }
+        Self {
+            policies: Bounded::new(POLICIES),
+            keys: Bounded::new(NODES),
+            signatures: GoodSignatures::new(SIGNATURES),
+            counted: Mutex::new(None),
+        }
     }
 
     /// True for one caller when the counts are old or say more than verdicts are worth by now. That caller counts, and
@@ -69,6 +83,32 @@ impl Caches {
 
     fn counted(&self) -> MutexGuard<'_, Option<Counted>> {
         lock(&self.counted)
+    }
+}
+
+impl GoodSignatures {
+    fn new(most: usize) -> Self {
+        Self { most, held: Mutex::new(HashSet::new()) }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SeenSignatures for GoodSignatures {
+    fn is_known(&self, check: &[u8; 32]) -> bool {
+        self.held().contains(check)
+    }
+
+    fn remember(&self, check: &[u8; 32]) {
+        let mut held = self.held();
+        if held.len() >= self.most
+            && let Some(any) = held.iter().next().copied()
+        {
+            held.remove(&any);
+        }
+        held.insert(*check);
     }
 }
 
@@ -156,6 +196,16 @@ mod tests {
         });
         assert_eq!(made.load(Ordering::SeqCst), 1);
         assert!(cache.making.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn good_signatures_are_known_again_and_stay_bounded() {
+        let cache = GoodSignatures::new(2);
+        for number in 0..100 {
+            assert!(!cache.is_known(&[number; 32]));
+            cache.remember(&[number; 32]);
+            assert!(cache.is_known(&[number; 32]) && cache.held().len() <= 2);
+        }
     }
 
     #[test]

@@ -256,7 +256,7 @@ fn every_template_of_ima_reproduces_the_pcr_that_was_read() {
 fn c8_pcrs_at_their_start_after_a_resume_fail() {
     let [_, custom, ..] = recordings();
     let last = ClockInfo { clock: 900, reset_count: 1, restart_count: 0, safe: true };
-    let session = Session { clock: last, firmware: 1, proven: None, track: Track::default() };
+    let session = Session { clock: last, firmware: 1, proven: None, track: Track::default(), owes_all: false };
     let judge = |digest: Digest, restart_count| {
         let quote = quote(SELECTION, digest, restart_count);
         ReplayedLogs::replay(quote, &custom.evidence(), Some(&session)).map(drop).map_err(|unproven| unproven.code)

@@ -85,6 +85,7 @@ impl Submission<'_> {
             session: session.as_ref(),
             policy: policy.as_deref(),
             context,
+            seen: &app.caches.signatures,
         };
         Ok(appraise_surely(&*app.appraiser, &case))
     }

@@ -207,7 +207,7 @@ impl Node {
             quote_signature: quote.signature.into(),
             time: time.as_ref().map(|time| time.attest.clone().into()),
             time_signature: time.map(|time| time.signature.into()),
-            boot_log: first.then(|| boot_log().into()),
+            boot_log: (first || !challenge.offsets.boot_log_proven).then(|| boot_log().into()),
             ima: Some(ImaSegment {
                 format: ImaFormat::Binary,
                 from_count: challenge.offsets.ima_count,
