@@ -1,8 +1,9 @@
 //! Whether a measured file is one that the policy knows: by digest first, then by signature, then by exclusion.
 
+use avouch_crypto::cms::{CmsError, verify_detached};
 use avouch_crypto::{Hash as Sha, sha256};
 use avouch_ima::signature::FileSignature;
-use avouch_ima::{Body, DigestAlg};
+use avouch_ima::{Body, DigestAlg, Modsig};
 use avouch_protocol::Hash;
 
 use super::{Judge, Measured, Rules};
@@ -95,18 +96,43 @@ fn known_standing(known: &KnownFile, path: &[u8], rules: &Rules<'_>) -> Standing
 
 /// What the entry's signatures come to under these rules.
 pub(super) fn signature(file: &Measured<'_>, rules: &Rules<'_>, judged: &ImaJudged) -> SignatureStanding {
-    let Body::File { signature, modsig, .. } = file.entry.body else { return SignatureStanding::Absent };
-    let counts = |signer: &&Signer| {
+    let Body::File { signature, .. } = file.entry.body else { return SignatureStanding::Absent };
+    let counts = |signer: &&_| {
+        let signer: &&Signer = signer;
         signer.covers(file.name) && (signer.is_built_in || judged.keys.contains(&Hash(signer.certificate)))
     };
-    let mut result = SignatureStanding::Absent;
-    if let Some(attribute) = signature {
-        result = file_signature(file, attribute, rules, counts);
+    let by_attribute = signature.map(|attribute| file_signature(file, attribute, rules, counts));
+    let by_module = || Some(module_signature(&file.entry.modsig()?.ok()?, rules, counts));
+    match by_attribute {
+        Some(SignatureStanding::Good) => SignatureStanding::Good,
+        other => by_module().or(other).unwrap_or(SignatureStanding::Absent),
     }
-    if modsig.is_some() && result != SignatureStanding::Good {
-        result = SignatureStanding::UnknownSigner;
+}
+
+/// An appended signature, over the digest that the list carries beside it.
+fn module_signature<'r>(
+    signature: &Modsig<'_>,
+    rules: &Rules<'r>,
+    counts: impl Fn(&&'r Signer) -> bool,
+) -> SignatureStanding {
+    let Some(alg) = signature.digest_alg.hash_alg() else { return SignatureStanding::UnknownSigner };
+    let mut standing = SignatureStanding::UnknownSigner;
+    for signer in rules.tables.signers.iter().filter(counts) {
+        let (alg_id, fingerprint) = (alg.id().to_be_bytes(), signer.key.fingerprint());
+        let check = sha256(&[b"pkcs7", &fingerprint, &alg_id, signature.digest, signature.pkcs7]);
+        if rules.seen.is_known(&check) {
+            return SignatureStanding::Good;
+        }
+        match verify_detached(signature.pkcs7, alg, signature.digest, core::slice::from_ref(&signer.key)) {
+            Ok(_) => {
+                rules.seen.remember(&check);
+                return SignatureStanding::Good;
+            }
+            Err(CmsError::UnknownSigner) => {}
+            Err(_) => standing = SignatureStanding::NotOverThis,
+        }
     }
-    result
+    standing
 }
 
 fn file_signature<'r>(

@@ -2,6 +2,11 @@
 
 mod boot_log;
 mod booted;
+mod ima_files;
+mod ima_keys;
+mod ima_lists;
 mod log;
+mod scene;
 mod sessions;
+mod signing;
 mod sources;
