@@ -65,10 +65,13 @@ pub(super) fn binary(segment: &ImaSegment) -> (Cow<'_, [u8]>, Option<ImaError>) 
     }
 }
 
-/// PCR 10 after each entry of the segment.
+/// PCR 10 after each entry of the segment: 36 bytes for each in the SHA-256 bank.
 pub(super) struct Walk {
-    /// `(end of the entry in the binary segment, PCR 10 after it)`.
-    after: Vec<(usize, Digest)>,
+    bank: HashAlg,
+    /// End of each entry in the binary segment, whose length fits.
+    ends: Vec<u32>,
+    /// PCR 10 after each entry, one value after the other.
+    values: Vec<u8>,
     fault: Option<ImaError>,
 }
 
@@ -83,8 +86,8 @@ pub(super) struct Target {
 
 impl Walk {
     pub(super) fn over(bytes: &[u8], start: &Start, mut fault: Option<ImaError>) -> Result<Self, Fault> {
-        let mut after = Vec::new();
         let mut value = start.value;
+        let mut walk = Self { bank: value.alg(), ends: Vec::new(), values: Vec::new(), fault: None };
         for entry in parse_binary(bytes, start.count) {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -96,13 +99,16 @@ impl Walk {
             if let Some(mut replay) = Replay::resume(value.alg(), entry.index, value) {
                 value = replay.push(&entry, &Sha);
             }
-            if after.len() == MAX_SEGMENT_ENTRIES {
+            if walk.ends.len() == MAX_SEGMENT_ENTRIES {
                 let detail = format!("the IMA segment has more than {MAX_SEGMENT_ENTRIES} entries");
                 return Err((FindingCode::LogTooLarge, detail));
             }
-            after.push((entry.end_offset, value));
+            let too_long = |_| (FindingCode::LogTooLarge, "the IMA segment has more than 4 GiB".to_string());
+            walk.ends.push(u32::try_from(entry.end_offset).map_err(too_long)?);
+            walk.values.extend_from_slice(value.as_bytes());
         }
-        Ok(Self { after, fault })
+        walk.fault = fault;
+        Ok(walk)
     }
 
     /// How many entries of the segment the quote proves, and with which of the targets: the longest prefix that
@@ -124,7 +130,7 @@ impl Walk {
         {
             return None;
         }
-        let prefixes = || (known..=self.after.len()).rev();
+        let prefixes = || (known..=self.ends.len()).rev();
         let each = TRIALS.checked_div(targets.len())?;
         let all = prefixes().take(each).find_map(|count| Some((count, self.target(count, start, targets)?)));
         all.or_else(|| {
@@ -141,19 +147,23 @@ impl Walk {
     /// True when a target holds with PCR 10 at its start or after any of the last entries.
     pub(super) fn is_lost(&self, start: &Start, targets: &[Target]) -> bool {
         let lost = Digest::zero(start.value.alg());
-        let values = (0..=self.after.len()).rev().take(LOST_TRIALS).filter_map(|count| self.value_at(count, start));
+        let values = (0..=self.ends.len()).rev().take(LOST_TRIALS).filter_map(|count| self.value_at(count, start));
         core::iter::once(lost).chain(values).any(|value| targets.iter().any(|target| target.is_reproduced_by(&value)))
     }
 
     fn value_at(&self, count: usize, start: &Start) -> Option<Digest> {
         match count.checked_sub(1) {
             None => Some(start.value),
-            Some(last) => self.after.get(last).map(|(_, value)| *value),
+            Some(last) => {
+                let first = last.checked_mul(self.bank.size())?;
+                let value = self.values.get(first..)?.get(..self.bank.size())?;
+                Digest::new(self.bank, value)
+            }
         }
     }
 
     pub(super) fn mismatch(&self, start: &Start) -> Fault {
-        let tried = self.after.len();
+        let tried = self.ends.len();
         let ending = match &self.fault {
             Some(error) if error.is_cut() => {
                 format!("the list ends inside an entry ({error}), so it may be shorter than the quote")
@@ -175,10 +185,9 @@ impl Walk {
         before: Option<&Proven>,
         matched: usize,
     ) -> ImaLog<'a> {
-        let (end, value) = match matched.checked_sub(1).and_then(|last| self.after.get(last)) {
-            Some((end, value)) => (*end, *value),
-            None => (0, start.value),
-        };
+        let end = matched.checked_sub(1).and_then(|last| self.ends.get(last));
+        let end = end.and_then(|end| usize::try_from(*end).ok()).unwrap_or(0);
+        let value = self.value_at(matched, start).unwrap_or(start.value);
         let bytes = match bytes {
             Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(..end).unwrap_or(bytes)),
             Cow::Owned(mut bytes) => {
@@ -199,7 +208,7 @@ impl Walk {
             first: start.count,
             judge_from: before.map_or(0, |proven| proven.ima.count),
             proof,
-            unproven: wide(self.after.len().saturating_sub(matched)),
+            unproven: wide(self.ends.len().saturating_sub(matched)),
         }
     }
 }

@@ -97,8 +97,7 @@ fn known_standing(known: &KnownFile, path: &[u8], rules: &Rules<'_>) -> Standing
 /// What the entry's signatures come to under these rules.
 pub(super) fn signature(file: &Measured<'_>, rules: &Rules<'_>, judged: &ImaJudged) -> SignatureStanding {
     let Body::File { signature, .. } = file.entry.body else { return SignatureStanding::Absent };
-    let counts = |signer: &&_| {
-        let signer: &&Signer = signer;
+    let counts = |signer: &&Signer| {
         signer.covers(file.name) && (signer.is_built_in || judged.keys.contains(&Hash(signer.certificate)))
     };
     let by_attribute = signature.map(|attribute| file_signature(file, attribute, rules, counts));
@@ -128,7 +127,7 @@ fn module_signature<'r>(
                 rules.seen.remember(&check);
                 return SignatureStanding::Good;
             }
-            Err(CmsError::UnknownSigner) => {}
+            Err(CmsError::UnknownSigner | CmsError::Der { .. } | CmsError::TooLarge { .. }) => {}
             Err(_) => standing = SignatureStanding::NotOverThis,
         }
     }

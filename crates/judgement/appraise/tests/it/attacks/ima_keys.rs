@@ -57,6 +57,31 @@ fn a_verity_digest_passes_by_its_version_3_signature_only() {
     scene(&packager, ".ima").comes_to(&[key(&packager), verity(&[])], Status::Fail, &["IMA_VERITY_UNSIGNED"]);
 }
 
+/// An `ima-modsig` entry: the whole file, and the file without its appended signature.
+fn module(content: &[u8], pkcs7: &[u8]) -> Vec<u8> {
+    let field = |bytes: &[u8]| [&(bytes.len() as u32).to_le_bytes(), bytes].concat();
+    let digest = |content: &[u8]| field(&[b"sha256:\0".as_slice(), &sha256(&[content])].concat());
+    let whole = [content, pkcs7].concat();
+    let path = field(b"/opt/vendor/driver.ko\0");
+    let data = [digest(&whole), path, field(&[]), digest(content), field(pkcs7)].concat();
+    [&10_u32.to_le_bytes()[..], &[1; 20], &field(b"ima-modsig"), &field(&data)].concat()
+}
+
+#[test]
+fn a_module_passes_by_its_appended_signature_only() {
+    let (packager, attacker) = (Packager::new(), Packager::new());
+    let good = module(CONTENT, &packager.sign_module(CONTENT));
+    scene(&packager, ".ima").comes_to(&[key(&packager), good.clone()], Status::Pass, &[]);
+    scene(&packager, ".ima").comes_to(&[good], Status::Fail, &["IMA_UNKNOWN_DIGEST"]);
+    let of_other = module(b"another module", &packager.sign_module(CONTENT));
+    scene(&packager, ".ima").comes_to(&[key(&packager), of_other], Status::Fail, &["IMA_SIGNATURE_INVALID"]);
+    // The attacker's certificate has the same issuer and serial number.
+    let forged = module(CONTENT, &attacker.sign_module(CONTENT));
+    scene(&packager, ".ima").comes_to(&[key(&packager), forged], Status::Fail, &["IMA_SIGNATURE_INVALID"]);
+    let damaged = module(CONTENT, b"no signature");
+    scene(&packager, ".ima").comes_to(&[key(&packager), damaged], Status::Fail, &["IMA_UNKNOWN_DIGEST"]);
+}
+
 #[test]
 fn i20_an_injected_key_fails_and_its_signatures_count_for_nothing() {
     let (packager, attacker) = (Packager::new(), Packager::new());

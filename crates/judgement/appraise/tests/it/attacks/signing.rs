@@ -41,6 +41,18 @@ impl Packager {
         self.attribute(6, 3, self.key_id(), &file_id)
     }
 
+    /// An appended signature of a module: PKCS#7 without signed attributes, as the kernel's sign-file makes it.
+    pub(crate) fn sign_module(&self, content: &[u8]) -> Vec<u8> {
+        const SIGNED_DATA: [u8; 11] = [6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2];
+        const DATA: [u8; 11] = [6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 1];
+        let sha256 = tlv(0x30, &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]);
+        let signature = self.pair.sign(&SystemRandom::new(), content).unwrap();
+        let issued = tlv(0x30, &[name(), vec![2, 1, 1]].concat());
+        let signer = [vec![2, 1, 1], issued, sha256.clone(), ecdsa_sha256(), tlv(0x04, signature.as_ref())].concat();
+        let signed = [vec![2, 1, 1], tlv(0x31, &sha256), tlv(0x30, &DATA), tlv(0x31, &tlv(0x30, &signer))].concat();
+        tlv(0x30, &[SIGNED_DATA.to_vec(), tlv(0xA0, &tlv(0x30, &signed))].concat())
+    }
+
     /// Whatever header the caller likes, and a good signature over SHA-256 of `message`.
     pub(crate) fn attribute(&self, kind: u8, version: u8, key_id: [u8; 4], message: &[u8]) -> Vec<u8> {
         let signature = self.pair.sign(&SystemRandom::new(), message).unwrap();
@@ -51,8 +63,6 @@ impl Packager {
 
 /// An X.509 certificate that says nothing but the key; its own signature is not looked at.
 fn certificate(point: &[u8]) -> Vec<u8> {
-    let ecdsa_sha256 = tlv(0x30, &[0x06, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 2]);
-    let name = tlv(0x30, &tlv(0x31, &tlv(0x30, &[&[0x06, 3, 0x55, 4, 3], &tlv(0x0C, b"packager")[..]].concat())));
     let time = tlv(0x17, b"260101000000Z");
     let algorithm =
         [&[0x06, 7, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 2, 1][..], &[0x06, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7]];
@@ -60,13 +70,21 @@ fn certificate(point: &[u8]) -> Vec<u8> {
     let body = [
         tlv(0xA0, &[2, 1, 2]),
         vec![2, 1, 1],
-        ecdsa_sha256.clone(),
-        name.clone(),
+        ecdsa_sha256(),
+        name(),
         tlv(0x30, &[time.clone(), time].concat()),
-        name,
+        name(),
         spki,
     ];
-    tlv(0x30, &[tlv(0x30, &body.concat()), ecdsa_sha256, tlv(0x03, &[0, 0x30, 0])].concat())
+    tlv(0x30, &[tlv(0x30, &body.concat()), ecdsa_sha256(), tlv(0x03, &[0, 0x30, 0])].concat())
+}
+
+fn ecdsa_sha256() -> Vec<u8> {
+    tlv(0x30, &[0x06, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 2])
+}
+
+fn name() -> Vec<u8> {
+    tlv(0x30, &tlv(0x31, &tlv(0x30, &[&[0x06, 3, 0x55, 4, 3], &tlv(0x0C, b"packager")[..]].concat())))
 }
 
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
