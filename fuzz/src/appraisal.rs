@@ -42,12 +42,12 @@ struct Bench {
 static BENCH: LazyLock<Bench> = LazyLock::new(Bench::new);
 
 /// The recording that the policy was made from: boot log, IMA list.
-pub fn recording() -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn recording() -> (Vec<u8>, Vec<u8>) {
     (read("binary_bios_measurements"), read("binary_runtime_measurements"))
 }
 
 /// What is stored after the recorded machine's first round: with findings, and with none.
-pub fn stored() -> Vec<Vec<u8>> {
+pub(crate) fn stored() -> Vec<Vec<u8>> {
     let (boot_log, ima) = recording();
     let known = BENCH.round(&boot_log, &ima, None);
     let short = parse_binary(&ima, 0).map_while(Result::ok).nth(40).map_or(0, |entry| entry.offset);
@@ -56,7 +56,7 @@ pub fn stored() -> Vec<Vec<u8>> {
 }
 
 /// The input of the target for these logs.
-pub fn input(boot_log: &[u8], ima: &[u8]) -> Vec<u8> {
+pub(crate) fn input(boot_log: &[u8], ima: &[u8]) -> Vec<u8> {
     let length = u16::try_from(boot_log.len()).expect("a short boot log");
     [&length.to_le_bytes(), boot_log, ima].concat()
 }

@@ -198,7 +198,7 @@ mod tests {
     fn a_cut_fix_is_refused_with_the_form_that_was_wanted() {
         for fix in samples() {
             let text = fix.to_string();
-            let head = text.find(|c: char| c == ':').unwrap();
+            let head = text.find(':').unwrap();
             for cut in 0..=head {
                 assert!(text[..cut].parse::<Fix>().is_err(), "{}", &text[..cut]);
             }

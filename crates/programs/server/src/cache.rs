@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash as Key;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use avouch_appraise::SeenSignatures;
 use avouch_protocol::{Hash, NodeTag};
 use avouch_rules::RuledPolicy;
 

@@ -1,6 +1,6 @@
 //! The command line of `avouch inspect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use avouch_tpm_wire::HashAlg;
 use clap::{Args, Subcommand};
@@ -143,7 +143,7 @@ impl Inspect {
             }
             None => (None, &self.files, Options::default()),
             Some(Wanted::Eventlog(options)) => {
-                let final_events = options.final_events.as_ref().map(|path| beside(path)).transpose()?;
+                let final_events = options.final_events.as_deref().map(beside).transpose()?;
                 (Some(Kind::Eventlog), &options.log.files, Options { final_events, ..log(&options.log) })
             }
             Some(Wanted::Ima(options)) => (Some(Kind::Ima), &options.files, log(options)),
@@ -160,7 +160,7 @@ impl Inspect {
 
 impl Policies {
     fn options(&self) -> Result<Options, Failure> {
-        let key = self.key.as_ref().map(|path| beside(path)).transpose()?;
+        let key = self.key.as_deref().map(beside).transpose()?;
         Ok(Options { quote: QuoteInputs { key, ..QuoteInputs::default() }, ..Options::default() })
     }
 }
@@ -175,7 +175,7 @@ impl Notes {
 
 impl Check {
     fn options(&self) -> Result<Options, Failure> {
-        let file = |path: &Option<PathBuf>| path.as_ref().map(|path| beside(path)).transpose();
+        let file = |path: &Option<PathBuf>| path.as_deref().map(beside).transpose();
         let quote = QuoteInputs {
             signature: file(&self.signature)?,
             key: file(&self.key)?,
@@ -187,7 +187,7 @@ impl Check {
 }
 
 /// A file that an option names.
-fn beside(path: &PathBuf) -> Result<Vec<u8>, Failure> {
+fn beside(path: &Path) -> Result<Vec<u8>, Failure> {
     input::read(path)
         .map_err(|error| Failure::new("FILE", format!("{}: {error}", path.display()), "Name a file that can be read."))
 }

@@ -108,7 +108,7 @@ fn i20_a_key_counts_from_its_own_entry_on() {
     let finding = appraisal.verdict.findings().last().unwrap();
     assert!(finding.causes[0].what.contains("not measured into a keyring"), "{:?}", finding.causes);
     // A key that is compiled into the kernel has no entry, and the order is kept over rounds and the stored form.
-    scene(&packager, ".builtin_trusted_keys").comes_to(&[good.clone()], Status::Pass, &[]);
+    scene(&packager, ".builtin_trusted_keys").comes_to(std::slice::from_ref(&good), Status::Pass, &[]);
     let mut later = scene(&packager, ".ima");
     later.machine.ima.push(key(&packager));
     let session = later.judge(None).session.unwrap();

@@ -201,8 +201,8 @@ fn is_extended(report: &Value, pcr: &str) -> bool {
 }
 
 fn assumed(report: &Value, bank: &str, pcr: &str) -> Value {
-    let values = report["assumed"].as_array().into_iter().flatten().map(|assumed| &assumed["pcrs"][bank][pcr]);
-    values.filter(|value| !value.is_null()).next_back().cloned().unwrap_or_default()
+    let mut values = report["assumed"].as_array().into_iter().flatten().map(|assumed| &assumed["pcrs"][bank][pcr]);
+    values.rfind(|value| !value.is_null()).cloned().unwrap_or_default()
 }
 
 /// A PCR that nothing extended: ones for 17 to 22, else zeros.
