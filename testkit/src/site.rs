@@ -156,6 +156,11 @@ impl Site {
         self.config.pcrs
     }
 
+    /// Time passes.
+    pub fn pass(&self, seconds: u64) {
+        self.clock.pass(seconds);
+    }
+
     /// Time passes until the next round begins.
     pub fn next_round(&self) {
         let interval = self.config.interval.seconds();

@@ -52,15 +52,23 @@ fn read(folder: &Path, found: &mut BTreeMap<String, Vec<String>>) -> Result<()> 
         let path = entry?.path();
         if path.is_dir() {
             read(&path, found)?;
-        } else if path.extension().is_some_and(|end| end == "rs") && path.to_string_lossy().contains("/attacks") {
+        } else if path.extension().is_some_and(|end| end == "rs") {
             for name in fs::read_to_string(&path)?.lines().filter_map(function) {
-                if let Some((id, _)) = name.split_once('_') {
+                for id in ids(name) {
                     found.entry(id.into()).or_default().push(name.to_owned());
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The ids that a name begins with; a test may stand for several rows.
+fn ids(name: &str) -> impl Iterator<Item = &str> {
+    name.split('_').take_while(|part| {
+        let number = part.strip_prefix(['q', 'c', 'b', 'i']).map(|rest| rest.trim_end_matches(['a', 'b']));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// Name of the function that a line begins to define.

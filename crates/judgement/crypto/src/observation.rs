@@ -124,7 +124,8 @@ impl ObservedKey {
                 let components = PublicKeyComponents { n: modulus.as_slice(), e: exponent.as_slice() };
                 components.to_parsed_public_key(parameters).map_err(|_| CryptoError::MalformedKey)
             }
-            _ => self.parsed(parameters),
+            Form::Ec { .. } => Err(CryptoError::OtherScheme),
+            Form::Spki(_) => self.parsed(parameters),
         }
     }
 

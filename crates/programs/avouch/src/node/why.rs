@@ -131,7 +131,8 @@ mod tests {
             "node": "ab".repeat(32), "label": "web-1", "verdict": "pass", "stale_because": null, "code": "",
             "last_status": "pass", "round": 3, "seq": 2, "time": 1_000, "expires": 2_000, "head_seq": 2,
             "head_record": "cd".repeat(32), "reset_count": 7, "generation": 1, "enrolled_at": 900,
-            "policy_ref": null, "policy_from": "none", "tpm": {},
+            "policy_ref": null, "policy_from": "none", "tpm": {}, "ek_template": "L-1",
+            "identity": {"profile": "ek-cert", "text": "identity=ek-cert"},
         });
         let fields = node.as_object_mut().unwrap();
         fields.extend(change.as_object().unwrap().clone());

@@ -165,7 +165,7 @@ fn q13_weak_attestation_keys_are_refused() -> Result<()> {
     let keys = [
         ("P-256, SHA-1", ecc(Curve::P256, Scheme::Ecdsa(HashAlg::Sha1))),
         ("P-256, Schnorr", ecc(Curve::P256, Scheme::EcSchnorr(HashAlg::Sha256))),
-        ("P-384, SHA-256", ecc(Curve::P384, Scheme::Ecdsa(HashAlg::Sha256))),
+        ("P-384, SHA-1", ecc(Curve::P384, Scheme::Ecdsa(HashAlg::Sha1))),
         ("P-224", ecc(Curve(0x0002), Scheme::Ecdsa(HashAlg::Sha256))),
         ("BN-256, ECDAA", ecc(Curve(0x0010), Scheme::Ecdaa(HashAlg::Sha256, 0))),
         ("RSA-2048, PKCS#1 with SHA-1", rsa(2048, Scheme::RsaSsa(HashAlg::Sha1))),
