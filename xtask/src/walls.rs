@@ -12,7 +12,7 @@ use crate::tally::Tally;
 /// Floors from the ground up; a package may depend on its own floor and on those below it.
 const FLOORS: [&str; 4] = ["crates/formats/", "crates/judgement/", "crates/machine/", "crates/programs/"];
 /// Outside crates that judgement may name: encodings, and in `crypto` alone the cryptography.
-const JUDGEMENT_MAY_NAME: [&str; 12] = [
+const JUDGEMENT_MAY_NAME: [&str; 13] = [
     "aws-lc-rs",
     "data-encoding",
     "der",
@@ -24,6 +24,7 @@ const JUDGEMENT_MAY_NAME: [&str; 12] = [
     "rustls-webpki",
     "serde",
     "serde_json",
+    "sha2",
     "zeroize",
 ];
 /// Libraries of cryptography that only `avouch-crypto` names.
