@@ -10,6 +10,7 @@ use crate::command::{cargo, must, root};
 use crate::nextest::{self, Pick};
 use crate::stage::stage;
 use crate::tally::Tally;
+use crate::verifier::build_programs;
 use crate::{demo, lab, lint};
 
 /// A named suite.
@@ -54,6 +55,7 @@ pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     }
     if suites.is_empty() {
         tally += stage("build", Duration::from_secs(360), build);
+        tally += stage("programs", Duration::from_secs(180), || build_programs().map(|_| Tally::default()));
     }
     for (suite, budget) in ALL {
         if suites.is_empty() || suites.contains(&suite) {

@@ -44,7 +44,8 @@ pub(crate) struct Programs {
 /// its last step is built so, which leaves every dependency as it is, and it is copied away from under the name that
 /// an ordinary build writes to.
 pub(crate) fn build_programs() -> Result<Programs> {
-    must(&mut cargo(&["build", "--quiet", "-p", "avouch"]))?;
+    // With the features of the whole workspace, so that what its tests compiled serves here.
+    must(&mut cargo(&["build", "--quiet", "--workspace", "--bin", "avouch"]))?;
     let agent = ["rustc", "--quiet", "-p", "avouch-agent", "--bin", "avouch-agent"];
     must(cargo(&agent).args(["--", "-C", "target-feature=+crt-static"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
