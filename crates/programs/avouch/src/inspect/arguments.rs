@@ -6,6 +6,7 @@ use avouch_tpm_wire::HashAlg;
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER_PERMISSIVE;
 
+use super::export::Export;
 use super::{Kind, Options, QuoteInputs, checkpoint, input};
 use crate::failure::Failure;
 
@@ -39,7 +40,7 @@ pub(crate) enum Wanted {
     Eventlog(BootLogs),
     /// IMA measurement lists: banks, replayed PCR, violations, signatures, keys, policies
     #[command(after_help = EXIT_STATUS)]
-    Ima(Log),
+    Ima(Lists),
     /// TPM quotes and other attestations, signatures and keys
     #[command(after_help = EXIT_STATUS)]
     Quote(Check),
@@ -80,6 +81,16 @@ pub(crate) struct BootLogs {
     /// Add the events of this final events table, which the same machine's firmware wrote
     #[arg(long, value_name = "FILE")]
     final_events: Option<PathBuf>,
+    #[command(flatten)]
+    export: Export,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Lists {
+    #[command(flatten)]
+    log: Log,
+    #[command(flatten)]
+    export: Export,
 }
 
 #[derive(Args, Debug)]
@@ -133,6 +144,15 @@ pub(crate) struct Check {
 pub(crate) struct Hex(Vec<u8>);
 
 impl Inspect {
+    /// What to export, where the kind can be.
+    pub(super) fn export(&self) -> Option<&Export> {
+        match &self.kind {
+            Some(Wanted::Eventlog(options)) => Some(&options.export),
+            Some(Wanted::Ima(options)) => Some(&options.export),
+            _ => None,
+        }
+    }
+
     /// Kind, files and options.
     pub(super) fn resolved(&self) -> Result<(Option<Kind>, &[PathBuf], Options), Failure> {
         let log = |log: &Log| Options { bank: log.bank, pcr: log.pcr, entries: log.events, ..Options::default() };
@@ -146,7 +166,7 @@ impl Inspect {
                 let final_events = options.final_events.as_deref().map(beside).transpose()?;
                 (Some(Kind::Eventlog), &options.log.files, Options { final_events, ..log(&options.log) })
             }
-            Some(Wanted::Ima(options)) => (Some(Kind::Ima), &options.files, log(options)),
+            Some(Wanted::Ima(options)) => (Some(Kind::Ima), &options.log.files, log(&options.log)),
             Some(Wanted::Quote(options)) => (Some(Kind::Quote), &options.files, options.options()?),
             Some(Wanted::Cert(options)) => (Some(Kind::Cert), &options.files, Options::default()),
             Some(Wanted::Efivar(options)) => (Some(Kind::Efivar), &options.files, Options::default()),

@@ -17,6 +17,9 @@ fn text(bytes: &[u8]) -> Option<(Kind, &'static str)> {
     if trimmed.starts_with(b"-----BEGIN ") {
         return Some((Kind::Cert, "it is PEM"));
     }
+    if trimmed.first().is_some_and(|byte| *byte == 0x1E || byte.is_ascii_graphic()) && eventlog::is_spelled(bytes) {
+        return Some((Kind::Eventlog, "it begins with a record of a canonical event log in JSON"));
+    }
     if quote::is_keylime_text(trimmed) {
         return Some((Kind::Quote, "it has Keylime's form of a quote"));
     }
@@ -40,6 +43,9 @@ fn binary(bytes: &[u8]) -> Option<(Kind, &'static str)> {
     }
     if eventlog::is_canonical(bytes) {
         return Some((Kind::Eventlog, "it begins with a record of a canonical event log"));
+    }
+    if eventlog::is_spelled(bytes) {
+        return Some((Kind::Eventlog, "it begins with a record of a canonical event log in CBOR"));
     }
     if let Some(reason) = efivar::form(bytes) {
         return Some((Kind::Efivar, reason));

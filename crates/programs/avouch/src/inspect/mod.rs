@@ -8,6 +8,7 @@ mod cert;
 mod checkpoint;
 mod efivar;
 mod eventlog;
+mod export;
 mod guess;
 mod ima;
 mod input;
@@ -124,7 +125,11 @@ fn unrecognised(bytes: &[u8]) -> String {
 /// Runs the command.
 pub(crate) fn run(global: &Global, command: &Inspect) -> Result<Output, Failure> {
     let (kind, files, options) = command.resolved()?;
-    let reports: Vec<_> = files.iter().map(|file| one(kind, file, &options)).collect();
+    let export = command.export().and_then(|export| Some((export, export.wanted()?)));
+    let reports = match (export, kind) {
+        (Some((export, wanted)), Some(kind)) => vec![export::run(export, wanted, kind, files, &options)?],
+        _ => files.iter().map(|file| one(kind, file, &options)).collect::<Vec<_>>(),
+    };
     let exit = reports.iter().map(Report::exit).max().unwrap_or(2);
     if global.json {
         return Ok(Output::json(&reports).with_exit(exit));

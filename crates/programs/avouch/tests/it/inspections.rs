@@ -122,3 +122,58 @@ fn a_command_line_without_files_is_wrong() {
         assert!(said.err.contains("\"code\":\"USAGE\""), "{said:?}");
     }
 }
+
+/// Replayed PCRs of a report in the banks of `only`.
+fn pcrs(report: &Value, only: &Value) -> Vec<(String, Value)> {
+    let banks = only["pcrs"].as_object().unwrap().keys();
+    banks.map(|bank| (bank.clone(), report["pcrs"][bank].clone())).collect()
+}
+
+#[test]
+fn an_exported_log_replays_to_the_same_pcrs_in_every_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = [("eventlog", avouch_testkit::node_boot_log()), ("ima", avouch_testkit::node_ima_list())];
+    for (kind, bytes) in inputs {
+        let file = written(&folder, kind, bytes);
+        let original = reports(&inspect(&[kind, &file, "--json"])).remove(0);
+        assert!(!original["pcrs"].as_object().unwrap().is_empty(), "{original}");
+        for spelling in ["cel-tlv", "cel-json", "cel-cbor"] {
+            let output = folder.path().join(format!("{kind}.{spelling}")).to_str().unwrap().to_owned();
+            let words = [kind, &file, "--export", spelling, "--output", &output];
+            assert!(inspect(&words).exit < 2);
+            let again = reports(&inspect(&[&output, "--json"])).remove(0);
+            assert_eq!((&again["kind"], &again["format"]), (&"eventlog".into(), &spelling.into()), "{again}");
+            assert_eq!((&again["read"], &again["converted"]), (&"whole".into(), &(spelling != "cel-tlv").into()));
+            assert_eq!(pcrs(&again, &original), pcrs(&original, &original), "{kind} {spelling}");
+            let before = fs::read(&output).unwrap();
+            let refused = inspect(&words);
+            assert!(refused.exit == 2 && refused.err.contains("--force"), "{refused:?}");
+            assert_eq!(fs::read(&output).unwrap(), before);
+            assert!(inspect(&[&words[..], &["--force"]].concat()).exit < 2);
+        }
+    }
+}
+
+#[test]
+fn systemd_words_are_told_and_errors_are_at_bytes_of_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = |digest: &str| {
+        format!(
+            "\u{1e}{{\"pcr\":11,\"digests\":[{{\"hashAlg\":\"sha256\",\"digest\":\"{digest}\"}}],\
+             \"content_type\":\"systemd\",\"content\":{{\"string\":\"sysinit\",\"eventType\":\"phase\"}}}}\n"
+        )
+    };
+    let good = record(&"ab".repeat(32));
+    let file = written(&folder, "log", good.as_bytes());
+    let told = inspect(&[&file, "--json"]);
+    assert_eq!(reports(&told)[0]["format"], "systemd", "{told:?}");
+    let people = inspect(&["eventlog", &file, "--events"]);
+    assert!(people.out.contains("sysinit") && people.out.contains("converted to TLV"), "{people:?}");
+    // A digest of the wrong length is found in the TLV form, a digit that is none in the text.
+    for (digest, read) in [("abab", "partly"), ("xx", "not")] {
+        let file = written(&folder, "bad", [good.clone(), record(digest)].concat().as_bytes());
+        let report = reports(&inspect(&["eventlog", &file, "--json"])).remove(0);
+        let offset = report["problems"].as_array().unwrap().last().unwrap()["offset"].as_u64().unwrap();
+        assert_eq!((report["read"].as_str(), offset), (Some(read), u64::try_from(good.len() + 1).unwrap()), "{report}");
+    }
+}

@@ -80,7 +80,8 @@ fn facts(log: &CelLog<'_>, used: usize, format: &'static str, options: &Options,
 }
 
 fn banks(log: &CelLog<'_>) -> Vec<HashAlg> {
-    let has = |bank: &HashAlg| log.records().iter().any(|record| record.digest(*bank).is_some());
+    let has =
+        |bank: &HashAlg| log.records().iter().any(|record| record.content.extends() && record.digest(*bank).is_some());
     HashAlg::ALL.into_iter().filter(has).collect()
 }
 

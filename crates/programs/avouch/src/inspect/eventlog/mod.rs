@@ -4,10 +4,12 @@ mod assumed;
 mod cel;
 mod prefix;
 mod show;
+mod spelled;
 mod state;
 
 use std::collections::BTreeMap;
 
+use avouch_bootlog::cel::{CelContent, CelWriter, Register};
 use avouch_bootlog::{BootLog, CcLog, DataCheck, Event, EventType, FinalEvents, Format, GrammarFault, NO_PCR, Weight};
 use avouch_crypto::Hash;
 use avouch_tpm_wire::HashAlg;
@@ -24,6 +26,8 @@ use state::State;
 pub struct EventLog {
     /// `crypto-agile`, `sha1`, `cel-tlv`, `cel-json`, `cel-cbor` or `systemd`.
     pub format: &'static str,
+    /// True where JSON or CBOR was converted to TLV to be read; offsets are those of records in the file all the same.
+    pub converted: bool,
     /// True for the log of a confidential virtual machine (CCEL): the registers are measurement registers, of which 1
     /// is RTMR 0.
     pub confidential_computing: bool,
@@ -163,10 +167,45 @@ pub(super) fn is_canonical(bytes: &[u8]) -> bool {
     cel::is_tlv(bytes)
 }
 
+/// True for a canonical event log in JSON or CBOR.
+pub(super) fn is_spelled(bytes: &[u8]) -> bool {
+    spelled::surely(bytes).is_some()
+}
+
+/// The log as a canonical event log in TLV, or why it cannot be one.
+pub(super) fn canonical(bytes: &[u8], options: &Options) -> Result<Vec<u8>, String> {
+    if cel::is_tlv(bytes) {
+        return Ok(bytes.to_vec());
+    }
+    if let Some(encoding) = spelled::of(bytes) {
+        return avouch_appraise::to_tlv(encoding, bytes).map_err(|error| error.to_string());
+    }
+    let mut log = BootLog::parse(bytes).map_err(|error| error.to_string())?;
+    let mut problems = Vec::new();
+    options.final_events.as_deref().and_then(|table| merge(&mut log, table, &mut problems));
+    if let Some(problem) = problems.pop() {
+        return Err(problem.what);
+    }
+    let mut writer = CelWriter::new();
+    if is_confidential(&log) {
+        for event in log.events() {
+            let content = CelContent::PcClient { event_type: event.event_type, data: event.data };
+            writer.record(Register::Cc(event.pcr), event.digests.iter(), &content);
+        }
+    } else {
+        // Events of no register extend nothing; they alone have no spelling.
+        writer.boot_log(&log);
+    }
+    Ok(writer.finish())
+}
+
 /// Reads a boot log as far as it goes.
 pub(super) fn read(bytes: &[u8], options: &Options) -> Reading {
     if cel::is_tlv(bytes) {
         return cel::read(bytes, "cel-tlv", options);
+    }
+    if let Some(encoding) = spelled::of(bytes) {
+        return spelled::read(bytes, encoding, options);
     }
     let (mut log, stopped) = match prefix::readable(bytes) {
         Ok(read) => read,

@@ -10,7 +10,8 @@ const SHOWN: usize = 12;
 impl EventLog {
     pub(in super::super) fn show(&self, page: &mut Page) {
         let form = if self.confidential_computing { ", of a confidential virtual machine" } else { "" };
-        page.fact("format", format!("{}{form}", self.format));
+        let converted = if self.converted { ", converted to TLV to be read" } else { "" };
+        page.fact("format", format!("{}{form}{converted}", self.format));
         if let Some(spec) = &self.spec_id {
             let class = if spec.platform_class == 0 { "client" } else { "server" };
             page.fact("profile", format!("{}.{}, errata {}, {class}", spec.major, spec.minor, spec.errata));

@@ -6,6 +6,8 @@ mod tally;
 
 use std::collections::BTreeMap;
 
+use avouch_bootlog::cel::CelWriter;
+use avouch_crypto::Hash;
 use avouch_ima::{Entry, IMA_PCR, ImaError, OtherPcrs, detect_template_hash, parse_ascii, parse_binary};
 use avouch_tpm_wire::HashAlg;
 use serde::Serialize;
@@ -129,6 +131,33 @@ pub(super) fn read(bytes: &[u8], options: &Options) -> Reading {
         ("binary", drain(entries, &mut tally))
     };
     finish(format, bytes.len(), tally, error)
+}
+
+/// The list as a canonical event log in TLV, or why it cannot be one. Digests are those of `--bank`, or of every bank.
+pub(super) fn canonical(bytes: &[u8], options: &Options) -> Result<Vec<u8>, String> {
+    let mut writer = CelWriter::new();
+    if bytes.iter().take(3).all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        put(parse_ascii(bytes, 0).entries(), options, &mut writer)?;
+    } else {
+        let width = detect_template_hash(bytes).unwrap_or(HashAlg::Sha1);
+        put(parse_binary(bytes, 0).template_hash(width).other_pcrs(OtherPcrs::Keep), options, &mut writer)?;
+    }
+    Ok(writer.finish())
+}
+
+fn put<'a>(
+    entries: impl Iterator<Item = Result<Entry<'a>, ImaError>>,
+    options: &Options,
+    writer: &mut CelWriter,
+) -> Result<(), String> {
+    for entry in entries {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let banks = HashAlg::ALL.into_iter().filter(|bank| options.bank.is_none_or(|only| only == *bank));
+        let digests: Vec<_> = banks.map(|bank| (bank.id(), entry.event_digest(bank, &Hash))).collect();
+        let digests = digests.iter().map(|(id, digest)| (*id, digest.as_bytes()));
+        writer.ima(entry.pcr, digests, entry.template.as_bytes(), &entry.template_data.parts().concat());
+    }
+    Ok(())
 }
 
 fn finish(format: &'static str, len: usize, tally: Tally, error: Option<ImaError>) -> Reading {
