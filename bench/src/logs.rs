@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) digest: Digest,
 }
 
-/// A boot log that parses and replays, grown to about `bytes` by the events of the recorded one over and over.
+/// A boot log that parses and replays, grown to about `bytes` by the events of the recorded one's PCRs 9 and 11 over and over.
 pub(crate) fn boot_log(bytes: usize) -> Result<Vec<u8>> {
     let recorded = node_boot_log();
     let log = BootLog::parse(recorded)?;
@@ -37,7 +37,8 @@ pub(crate) fn boot_log(bytes: usize) -> Result<Vec<u8>> {
         .events()
         .iter()
         .zip(starts.windows(2))
-        .filter(|(event, _)| event.extends())
+        // A second separator, or a second Secure Boot variable, would be a fault: only PCRs without a grammar grow.
+        .filter(|(event, _)| event.extends() && event.pcr > 7)
         .filter_map(|(_, range)| recorded.get(*range.first()?..*range.last()?))
         .collect();
     let mut grown = recorded.get(..end).context("the log has an end")?.to_vec();
