@@ -17,9 +17,12 @@ use crate::failure::Failure;
 /// Spelling of a canonical event log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Spelling {
-    CelTlv,
-    CelJson,
-    CelCbor,
+    #[value(name = "cel-tlv")]
+    Tlv,
+    #[value(name = "cel-json")]
+    Json,
+    #[value(name = "cel-cbor")]
+    Cbor,
 }
 
 #[derive(Args, Debug)]
@@ -84,13 +87,13 @@ fn spelled(kind: Kind, spelling: Spelling, content: &[u8], options: &Options) ->
         return Err("it has no records".into());
     }
     let (out, encoding) = match spelling {
-        Spelling::CelTlv => return Ok(tlv),
-        Spelling::CelJson => {
+        Spelling::Tlv => return Ok(tlv),
+        Spelling::Json => {
             let lines: Result<String, _> = log.records().iter().map(json::line).collect();
             let lines = lines.map_err(|what| format!("the JSON spelling has no word for {what}"))?;
             (lines.into_bytes(), CelEncoding::Json)
         }
-        Spelling::CelCbor => {
+        Spelling::Cbor => {
             let records: Result<Vec<_>, _> = log.records().iter().map(cbor::record).collect();
             let records = records.map_err(|what| format!("the CBOR spelling has no word for {what}"))?;
             (records.concat(), CelEncoding::Cbor)
