@@ -18,6 +18,10 @@ const SUITE: &str = "bookworm";
 /// Packages whose files alone are wanted: kernel, EFI stub, firmware with its evaluation keys.
 const BOOT_PACKAGES: &str = "linux-image-cloud-amd64,systemd-boot-efi,ovmf";
 
+/// Packages of boot programs that others signed; together with those of [`BOOT_PACKAGES`] they are what the tests of PE
+/// images and of firmware read. Apart from them, because nothing that a machine boots depends on these.
+const SIGNED_PACKAGES: &str = "shim-signed,grub-efi-amd64-signed";
+
 /// Longest time for fetching packages.
 const FETCH: Duration = Duration::from_secs(600);
 
@@ -75,6 +79,27 @@ pub(crate) fn boot(cache: &Cache, progress: &mut dyn FnMut(Step)) -> Result<Boot
         Ok(fs::remove_dir_all(&unpacked)?)
     })?;
     Ok(Boot { dir })
+}
+
+/// A tree with kernel, firmware and boot programs at the places where their packages put them. Nothing is installed:
+/// no maintainer script runs, and the host's own boot stays as it is.
+pub(crate) fn boot_programs(cache: &Cache, progress: &mut dyn FnMut(Step)) -> Result<PathBuf> {
+    let boot = boot(cache, progress)?;
+    let plain = ["./boot", "./usr/lib/systemd/boot/efi", "./usr/share/OVMF"];
+    let signed = ["./usr/lib/shim", "./usr/lib/grub/x86_64-efi-signed", "./usr/lib/grub/x86_64-efi/monolithic"];
+    cache.step("efi", &[path_bytes(&boot.dir), SIGNED_PACKAGES.as_bytes()], progress, |out| {
+        let tar = out.join("signed.tar");
+        let mut fetch = tool::command("mmdebstrap");
+        fetch.args(["--variant=extract", &format!("--include={SIGNED_PACKAGES}")]);
+        fetch.arg("--aptopt=APT::Install-Recommends \"false\"");
+        tool::run(fetch.arg(SUITE).arg(&tar), FETCH)?;
+        for (tar, folders) in [(&boot.file("boot.tar"), plain), (&tar, signed)] {
+            let mut unpack = tool::command("tar");
+            unpack.arg("-C").arg(out).arg("--no-same-owner").arg("-xf").arg(tar).args(folders);
+            tool::run(&mut unpack, LOCAL)?;
+        }
+        Ok(fs::remove_file(tar)?)
+    })
 }
 
 fn kernel(dir: &Path) -> Result<PathBuf> {

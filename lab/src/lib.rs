@@ -66,8 +66,7 @@ pub struct Uki {
 impl Lab {
     /// Prepares the lab; steps whose inputs did not change are taken from the cache. `progress` hears of each step.
     pub fn prepare(progress: &mut dyn FnMut(Step)) -> Result<Self> {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the lab has no workspace")?;
-        let dir = target_dir(source).join("lab");
+        let (source, dir) = places()?;
         let cache = Cache::open(&dir)?;
         let boot = build::boot(&cache, progress)?;
         let root = build::root(&cache, &boot, source, progress)?;
@@ -131,6 +130,12 @@ impl Lab {
     }
 }
 
+/// The root of a tree with Debian's kernel, OVMF, shim, GRUB and systemd-boot in the places of their packages, kept
+/// under `target/lab` like the rest of the lab. Of the lab's packages it needs mmdebstrap and openssl.
+pub fn boot_programs(progress: &mut dyn FnMut(Step)) -> Result<PathBuf> {
+    build::boot_programs(&Cache::open(&places()?.1)?, progress)
+}
+
 impl PowerOn {
     /// Secure Boot in software emulation with `uki` and `job`.
     pub fn new(uki: &Uki, job: Job) -> Self {
@@ -149,6 +154,12 @@ fn make_uki(
     let archive = initrd.join("initrd.img");
     let dir = build::uki(cache, UkiParts { boot, initrd: &archive, command_line, signed }, progress)?;
     Ok(Uki { efi: dir.join("uki.efi"), esp: dir.join("esp.img"), command_line: command_line.to_owned() })
+}
+
+/// The workspace, and where the lab keeps what it makes.
+fn places() -> Result<(&'static Path, PathBuf)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the lab has no workspace")?;
+    Ok((source, target_dir(source).join("lab")))
 }
 
 fn target_dir(source: &Path) -> PathBuf {

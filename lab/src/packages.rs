@@ -14,7 +14,7 @@ enum Mark {
     File(&'static str),
 }
 
-/// Every package that the lab, the testkit and the build need on Debian or Ubuntu, with one mark each.
+/// Every package that the lab, the tests and the build need on Debian or Ubuntu, with one mark each.
 const PACKAGES: &[(&str, Mark)] = &[
     ("binutils", Mark::Program("objcopy")),
     ("cpio", Mark::Program("cpio")),
@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, Mark)] = &[
     ("mmdebstrap", Mark::Program("mmdebstrap")),
     ("mtools", Mark::Program("mcopy")),
     ("openssl", Mark::Program("openssl")),
+    ("pesign", Mark::Program("pesign")),
     ("qemu-system-x86", Mark::Program("qemu-system-x86_64")),
     ("sbsigntool", Mark::Program("sbsign")),
     ("strace", Mark::Program("strace")),
