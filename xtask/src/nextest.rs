@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -28,13 +29,13 @@ pub(crate) enum Pick {
 /// # Errors
 /// When the runner cannot start, or prints no summary.
 pub(crate) fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
-    let nextest = have_nextest();
-    let mut command = if nextest { nextest_command(packages, pick) } else { cargo_test_command(packages, pick) };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    if nextest {
-        // nextest reports on standard error; the shell joins the streams so that one reader sees their order.
-        command.stdout(Stdio::inherit()).stderr(Stdio::piped());
-    }
+    run_with(name, packages, pick, None)
+}
+
+/// [`run`] with a variable that names a folder.
+pub(crate) fn run_with(name: &str, packages: &[&str], pick: &Pick, variable: Option<(&str, PathBuf)>) -> Result<Tally> {
+    let (runner, mut command) = runner(packages, pick);
+    command.envs(variable);
     let log_path = root().join("target/xtask").join(format!("{name}.log"));
     fs::create_dir_all(root().join("target/xtask"))?;
     let mut log = fs::File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
@@ -44,7 +45,7 @@ pub(crate) fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
         (None, Some(stdout)) => Box::new(stdout),
         (None, None) => bail!("the test runner has no output"),
     };
-    let mut counted = Counted::by(if nextest { Runner::Nextest } else { Runner::CargoTest });
+    let mut counted = Counted::by(runner);
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         writeln!(log, "{line}")?;
@@ -62,6 +63,19 @@ pub(crate) fn run(name: &str, packages: &[&str], pick: &Pick) -> Result<Tally> {
         tally.failed += 1;
     }
     Ok(tally)
+}
+
+/// The runner and its command, with the stream piped that it reports on.
+fn runner(packages: &[&str], pick: &Pick) -> (Runner, Command) {
+    if have_nextest() {
+        let mut command = nextest_command(packages, pick);
+        // nextest reports on standard error; the shell joins the streams so that one reader sees their order.
+        command.stdin(Stdio::null()).stdout(Stdio::inherit()).stderr(Stdio::piped());
+        return (Runner::Nextest, command);
+    }
+    let mut command = cargo_test_command(packages, pick);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    (Runner::CargoTest, command)
 }
 
 fn have_nextest() -> bool {

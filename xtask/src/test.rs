@@ -51,7 +51,7 @@ pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     let mut tally = Tally::default();
     let needs_lab = |suite: &Suite| matches!(suite, Suite::Lab | Suite::Demo);
     if suites.is_empty() || suites.iter().any(needs_lab) {
-        tally += stage("packages", Duration::from_secs(180), || lab::packages().map(|()| Tally::default()));
+        tally += stage("packages", Duration::from_secs(180), || packages(suites));
     }
     if suites.is_empty() {
         tally += stage("build", Duration::from_secs(360), build);
@@ -66,6 +66,24 @@ pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     Ok(tally.exit_code())
 }
 
+/// What is fetched; boot programs too when unit tests follow, whose budget has no time for it.
+fn packages(suites: &[Suite]) -> Result<Tally> {
+    lab::packages()?;
+    let named = std::env::var_os("AVOUCH_EFI_ROOT").is_some();
+    if !named && (suites.is_empty() || suites.contains(&Suite::Unit)) {
+        lab::boot_programs();
+    }
+    Ok(Tally::default())
+}
+
+/// With the boot programs of the lab, unless the caller names others. As for the corpus, a relative path is one of the
+/// root of the tree.
+fn unit() -> Result<Tally> {
+    let named = std::env::var_os("AVOUCH_EFI_ROOT").map(|named| root().join(named));
+    let folder = named.or_else(lab::boot_programs).map(|folder| ("AVOUCH_EFI_ROOT", folder));
+    nextest::run_with("unit", &["--workspace"], &Pick::Unit, folder)
+}
+
 fn build() -> Result<Tally> {
     must(&mut cargo(&["build", "--workspace", "--all-targets", "--quiet"]))?;
     Ok(Tally::default())
@@ -75,7 +93,7 @@ fn run_suite(suite: Suite) -> Result<Tally> {
     let module = |name: &'static str| nextest::run(name, &["--workspace"], &Pick::Module(name));
     match suite {
         Suite::Lint => lint::run(),
-        Suite::Unit => nextest::run("unit", &["--workspace"], &Pick::Unit),
+        Suite::Unit => unit(),
         Suite::Attacks => module("attacks"),
         Suite::Corpus => corpus(),
         Suite::Mutations => module("mutations"),

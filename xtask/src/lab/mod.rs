@@ -112,6 +112,15 @@ pub(crate) fn packages() -> Result<()> {
     }
 }
 
+/// The tree of boot programs that unit tests read as `AVOUCH_EFI_ROOT`; none where mmdebstrap is not installed or
+/// cannot fetch them, so that those tests say themselves what they miss.
+pub(crate) fn boot_programs() -> Option<PathBuf> {
+    avouch_lab::packages::find("mmdebstrap")?;
+    avouch_lab::boot_programs(&mut print_step)
+        .inspect_err(|error| eprintln!("no boot programs for the unit tests: {error:#}"))
+        .ok()
+}
+
 /// Prepares the lab, with a line per step.
 pub(crate) fn prepare() -> Result<Lab> {
     say("preparing the virtual machine (kept under target/lab)");
