@@ -51,7 +51,9 @@ fn signed_boot_programs_carry_the_digest_that_is_computed() {
         }
     }
     if signed == 0 {
-        println!("skipped: install shim-signed and grub-efi-amd64-signed, or unpack them below AVOUCH_EFI_ROOT");
+        println!(
+            "skipped: install mmdebstrap for `cargo xtask test unit`, or unpack shim-signed below AVOUCH_EFI_ROOT"
+        );
         return;
     }
     println!("boot programs: {signed} signatures about the computed digest, {unsigned} images without a signature");
@@ -73,7 +75,7 @@ fn digest_equals_that_of_pesign() {
         compared += 1;
     }
     if compared == 0 {
-        println!("skipped: install pesign and boot programs such as systemd-boot-efi");
+        println!("skipped: install pesign, and mmdebstrap for `cargo xtask test unit`, or set AVOUCH_EFI_ROOT");
         return;
     }
     println!("boot programs: {compared} digests equal those of pesign");
