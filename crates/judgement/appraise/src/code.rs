@@ -20,6 +20,10 @@ pub enum ClaimName {
     ImaPolicy,
     /// Everything that the kernel measured is known.
     Ima,
+    /// The paired reports of the boot session are whole, and signed while the boot state was approved.
+    Report,
+    /// Every level that the policy demands holds.
+    Levels,
     /// The policy's own rule, where it has one, holds.
     Rules,
 }
@@ -42,6 +46,10 @@ pub enum Effect {
 pub enum Severity {
     /// For information.
     Note,
+    /// Worth a look some day.
+    Low,
+    /// Worth a look soon.
+    Medium,
     /// Judgement is missing or weakened.
     High,
     /// Something ran, or booted, that nobody approved.
@@ -383,6 +391,36 @@ codes! {
         "The loaded IMA policy must measure every hook of minimum.coverage without a hole.",
         "Programs, libraries, modules or other input may have passed unmeasured, so silence about them proves nothing.",
         "Install an IMA policy that measures these hooks and reboot, or ask for less in minimum.coverage.";
+    /// The policy demands levels, and no report came.
+    ReportMissing = "REPORT_MISSING": Report Unverifiable High,
+        "A policy that demands levels needs the node's paired report in every round.",
+        "What systemd says and what the kernel does was not shown, so no level can be judged.",
+        "Look at the agent's journal: its collector may not run, or the agent is older than reports.";
+    /// A finding of a pair, with a code of its own.
+    Pair = "PAIR": Levels None Note,
+        "What systemd says, what the kernel shows and what the signed intent wants must be the same.",
+        "The two witnesses of one fact do not agree.",
+        "Find out which of the two is right.";
+    /// What the witnesses were read from was covered by something else.
+    ViewObstructed = "VIEW_OBSTRUCTED": Levels None Critical,
+        "Witnesses are read from the file systems of the kernel itself, without anything mounted over them.",
+        "Somebody put other files where the kernel's own are read: nothing in this report counts.",
+        "Find out who mounted over /proc, /sys or the cgroup tree; treat the node as compromised until then.";
+    /// A demanded level does not hold.
+    LevelFailed = "LEVEL_FAILED": Levels Fail Critical,
+        "Every level that the policy demands must hold.",
+        "See the findings of the level.",
+        "See the findings of the level.";
+    /// A demanded level could not be told.
+    LevelInconclusive = "LEVEL_INCONCLUSIVE": Levels Unverifiable High,
+        "A level holds only when all of its pairs could be read and compared.",
+        "What could not be read might be anything.",
+        "See the pairs of the level for what could not be read: avouch node pairs NODE --level LEVEL.";
+    /// A demanded level was not evaluated.
+    LevelNotEvaluated = "LEVEL_NOT_EVALUATED": Levels Unverifiable High,
+        "A demanded level needs something that can be compared, or the statement that it does not apply.",
+        "Nothing was seen that could speak for or against the level.",
+        "Demand less in observation.required, or list the level in observation.not_applicable.";
 }
 
 impl fmt::Display for FindingCode {
@@ -401,6 +439,9 @@ impl FindingCode {
 impl ClaimName {
     /// Every claim that is judged under every policy, in order.
     pub const ALL: [ClaimName; 6] = [Self::Quote, Self::Session, Self::Logs, Self::Boot, Self::ImaPolicy, Self::Ima];
+    /// The claims that findings are counted by: those of [`ClaimName::ALL`], and those of the paired report.
+    pub(crate) const COUNTED: [ClaimName; 8] =
+        [Self::Quote, Self::Session, Self::Logs, Self::Boot, Self::ImaPolicy, Self::Ima, Self::Report, Self::Levels];
 
     /// The word used in JSON and in the tree.
     pub fn as_str(self) -> &'static str {
@@ -411,6 +452,8 @@ impl ClaimName {
             Self::Boot => "boot",
             Self::ImaPolicy => "ima-policy",
             Self::Ima => "ima",
+            Self::Report => "report",
+            Self::Levels => "levels",
             Self::Rules => "rules",
         }
     }
@@ -424,6 +467,8 @@ impl ClaimName {
             Self::Boot => "The machine booted what the policy confirms.",
             Self::ImaPolicy => "The kernel measures by an approved policy since before the first run-time program.",
             Self::Ima => "Everything that the kernel measured is known to the policy.",
+            Self::Report => "The paired reports of this boot session are whole and signed by the approved boot.",
+            Self::Levels => "Every level that the policy demands holds.",
             Self::Rules => "The policy's own rule holds.",
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause::Cause;
 use crate::code::{ClaimName, Effect, FindingCode, Severity};
 use crate::fix::Fix;
+use crate::levels::PairFacts;
 use crate::text::printable;
 
 /// One deviation.
@@ -37,6 +38,9 @@ pub struct Finding {
     /// The smallest addition to the policy that allows it; absent for what no policy may allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
+    /// The pair that it is about, for [`FindingCode::Pair`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<Box<PairFacts>>,
 }
 
 /// Where a finding was seen.
@@ -77,6 +81,7 @@ impl Finding {
             remedy: facts.remedy.into(),
             causes: Vec::new(),
             fix: None,
+            pair: None,
         }
     }
 
@@ -90,9 +95,11 @@ impl Finding {
         Self { fix, ..self }
     }
 
-    /// The machine code; for a finding of the policy's own rule, the rule's.
+    /// The machine code; for a finding of the policy's own rule, the rule's; for one of a pair, the pair's, e.g.
+    /// `V4.memory.max.kernel_weaker`.
     pub fn name(&self) -> &str {
-        self.place.rule.as_deref().unwrap_or(self.code.as_str())
+        let pair = self.pair.as_deref().map(|pair| pair.code.as_str());
+        self.place.rule.as_deref().or(pair).unwrap_or(self.code.as_str())
     }
 
     /// The same finding with its place.
@@ -115,12 +122,15 @@ impl Place {
     }
 }
 
+/// By [`ClaimName::COUNTED`].
+pub(crate) type Tallies = [Tally; ClaimName::COUNTED.len()];
+
 /// Findings as they are gathered: every one is counted, a bounded number is kept, and a failure is never crowded out
 /// by lesser ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
     kept: Vec<Finding>,
-    tallies: [Tally; ClaimName::ALL.len()],
+    tallies: Tallies,
 }
 
 /// How many findings of a claim there were, kept or not.
@@ -145,7 +155,7 @@ impl Findings {
     pub(crate) const KEPT: usize = 1_024;
 
     /// Takes up what a session kept.
-    pub(crate) fn resume(kept: Vec<Finding>, tallies: [Tally; ClaimName::ALL.len()]) -> Self {
+    pub(crate) fn resume(kept: Vec<Finding>, tallies: Tallies) -> Self {
         Self { kept, tallies }
     }
 
@@ -179,12 +189,12 @@ impl Findings {
         &self.kept
     }
 
-    pub(crate) fn tallies(&self) -> &[Tally; ClaimName::ALL.len()] {
+    pub(crate) fn tallies(&self) -> &Tallies {
         &self.tallies
     }
 
     pub(crate) fn tally(&self, claim: ClaimName) -> Tally {
-        ClaimName::ALL
+        ClaimName::COUNTED
             .iter()
             .zip(&self.tallies)
             .find(|(name, _)| **name == claim)
@@ -192,13 +202,15 @@ impl Findings {
     }
 
     fn tally_mut(&mut self, claim: ClaimName) -> &mut Tally {
-        let [quote, session, logs, boot, ima_policy, ima] = &mut self.tallies;
+        let [quote, session, logs, boot, ima_policy, ima, report, levels] = &mut self.tallies;
         match claim {
             ClaimName::Quote => quote,
             ClaimName::Session => session,
             ClaimName::Logs => logs,
             ClaimName::Boot => boot,
             ClaimName::ImaPolicy => ima_policy,
+            ClaimName::Report => report,
+            ClaimName::Levels => levels,
             // Rules are judged after the findings are gathered ([`crate::Verdict::with_rules`]).
             ClaimName::Ima | ClaimName::Rules => ima,
         }

@@ -30,6 +30,7 @@ mod finding;
 mod fix;
 mod identity;
 mod judge;
+mod levels;
 mod policy;
 mod quote;
 mod rejection;
@@ -50,6 +51,7 @@ pub use finding::{Finding, Place};
 pub use fix::{Fix, FixError};
 pub use identity::{Identity, IdentityFacts};
 pub use judge::{Appraisal, Context};
+pub use levels::{LevelFacts, PairFacts};
 pub use policy::{
     Confirmation, DraftError, EarlyFile, IMA_POLICY_PATH, MAX_POLICY_BYTES, NamedBuffer, Policy, PolicyDraft,
     PolicyError, ReferenceBoot, ReferenceError,

@@ -9,7 +9,7 @@ use minicbor::{Decode, Encode};
 
 use crate::cause::{Cause, CauseKind};
 use crate::code::{ClaimName, FindingCode};
-use crate::finding::{Finding, Findings, Place, Tally};
+use crate::finding::{Finding, Findings, Place, Tallies, Tally};
 use crate::judge::BootJudged;
 use crate::track::Track;
 
@@ -387,7 +387,8 @@ struct StoredProof {
     #[n(9)]
     findings: Vec<StoredFinding>,
     #[n(10)]
-    tallies: [Tally; ClaimName::ALL.len()],
+    /// By claim; sessions of releases before reports have fewer.
+    tallies: Vec<Tally>,
     /// Absent in sessions of releases before semantics 2.
     #[n(11)]
     boot_judged: Option<BootJudged>,
@@ -477,7 +478,7 @@ impl From<&Proven> for StoredProof {
             ima_value: proven.ima.value.as_bytes().to_vec().into(),
             judged: proven.ima.judged.clone(),
             findings: proven.findings.gravest(Session::MAX_FINDINGS).into_iter().map(StoredFinding::from).collect(),
-            tallies: *proven.findings.tallies(),
+            tallies: proven.findings.tallies().to_vec(),
             boot_judged: Some(proven.boot.judged.clone()),
             phases: Some(proven.boot.phases).filter(|phases| *phases != 0),
             userspace: proven.boot.userspace.as_ref().map(|userspace| StoredUserspace {
@@ -548,6 +549,14 @@ impl Stored {
     }
 }
 
+/// `None` for a number of claims that no release had.
+fn tallies(stored: &[Tally]) -> Option<Tallies> {
+    let mut tallies = Tallies::default();
+    let known = stored.len() == ClaimName::ALL.len() || stored.len() == tallies.len();
+    tallies.iter_mut().zip(stored).for_each(|(tally, stored)| *tally = *stored);
+    known.then_some(tallies)
+}
+
 impl StoredUserspace {
     fn into_userspace(self, bank: HashAlg) -> Option<Userspace> {
         let value = |stored: StoredValue| Some((stored.pcr, Digest::new(bank, &stored.value)?));
@@ -575,13 +584,14 @@ impl StoredProof {
             userspace,
         };
         let findings = self.findings.into_iter().map(StoredFinding::into_finding).collect::<Option<Vec<_>>>()?;
+        let tallies = tallies(&self.tallies)?;
         Some(Proven {
             policy_ref: self.policy_ref,
             bank,
             mask: self.mask,
             boot,
             ima: ImaProof { count: self.ima_count, bytes: self.ima_bytes, value, judged: self.judged },
-            findings: Findings::resume(findings, self.tallies),
+            findings: Findings::resume(findings, tallies),
         })
     }
 }

@@ -8,10 +8,11 @@ use crate::booted::Booted;
 use crate::code::{ClaimName, Effect};
 use crate::finding::{Finding, Findings};
 use crate::identity::IdentityFacts;
+use crate::levels::LevelFacts;
 use crate::rejection::Rejection;
 
 /// Version of the rules that this release judges by. It changes whenever the same input could give another verdict.
-pub const SEMANTICS: &str = "avouch-appraise/2";
+pub const SEMANTICS: &str = "avouch-appraise/3";
 
 /// The verdict on one node's evidence, or on the lack of it. As JSON it is what the API and the CLI show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +52,15 @@ pub struct Verdict {
     /// What the machine booted; only where the boot log came with the evidence and explains the quote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booted: Option<Booted>,
-    /// The claims, in the order of [`ClaimName::ALL`], and [`ClaimName::Rules`] when the policy has a rule of its own.
+    /// The claims: those of [`ClaimName::ALL`]; [`ClaimName::Report`] and [`ClaimName::Levels`] where a report came or
+    /// is demanded; [`ClaimName::Rules`] when the policy has a rule of its own.
     pub claims: Vec<Claim>,
+    /// V1 to V14, each with its result; empty where no report came and none is demanded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelFacts>,
+    /// The highest level that holds together with every one below it, e.g. `V3`; absent where V1 does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attained_level: Option<String>,
     /// What was seen, and what was not.
     pub coverage: Coverage,
 }
@@ -102,6 +110,8 @@ pub enum ClaimResult {
     Unverifiable,
     /// An earlier claim left nothing to judge it by.
     NotJudged,
+    /// The policy does not demand it: what was found is shown and changes nothing.
+    NotDemanded,
 }
 
 /// What the verdict speaks about, and what it says nothing about.
@@ -170,6 +180,8 @@ impl Verdict {
             session: None,
             booted: None,
             claims: Vec::new(),
+            levels: Vec::new(),
+            attained_level: None,
             coverage: Coverage::default(),
         }
     }
@@ -179,16 +191,21 @@ impl Verdict {
     pub(crate) fn conclude(&mut self, findings: &Findings, judged: &[ClaimName]) {
         self.coverage.holes.extend(self.identity.as_ref().and_then(IdentityFacts::hole));
         self.claims = ClaimName::ALL.iter().map(|name| Claim::of(*name, findings, judged.contains(name))).collect();
+        let told = |name: &ClaimName| judged.contains(name) || findings.tally(*name).total() > 0;
+        let report = [ClaimName::Report].into_iter().filter(told);
+        self.claims.extend(report.map(|name| Claim::of(name, findings, judged.contains(&name))));
         self.settle();
     }
 
     /// Sets status and code from the claims.
     pub(crate) fn settle(&mut self) {
         let is = |result| move |claim: &Claim| claim.result == result;
+        // Only claims outside ClaimName::ALL can be not demanded: those must hold below.
+        let harmless = |claim: &Claim| matches!(claim.result, ClaimResult::Pass | ClaimResult::NotDemanded);
         let holds = |name: &ClaimName| self.claims.iter().any(|c| c.name == *name && c.result == ClaimResult::Pass);
         self.status = if self.claims.iter().any(is(ClaimResult::Fail)) {
             Status::Fail
-        } else if self.claims.iter().all(is(ClaimResult::Pass)) && ClaimName::ALL.iter().all(holds) {
+        } else if self.claims.iter().all(harmless) && ClaimName::ALL.iter().all(holds) {
             Status::Pass
         } else {
             Status::Unverifiable
@@ -289,6 +306,7 @@ impl ClaimResult {
             Self::Fail => "fail",
             Self::Unverifiable => "unverifiable",
             Self::NotJudged => "not judged",
+            Self::NotDemanded => "not demanded",
         }
     }
 }

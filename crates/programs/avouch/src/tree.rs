@@ -24,6 +24,7 @@ impl Style {
             Some(ClaimResult::Pass) => ("✓ ", "32"),
             Some(ClaimResult::Fail) => ("✗ ", "1;31"),
             Some(ClaimResult::Unverifiable | ClaimResult::NotJudged) => ("? ", "33"),
+            Some(ClaimResult::NotDemanded) => ("- ", ""),
             None => ("  ", ""),
         };
         let indent = 4 * depth;

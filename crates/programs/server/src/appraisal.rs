@@ -114,6 +114,8 @@ pub(crate) fn unjudged(challenge: &Challenge, context: &Context<'_>, code: &str,
         session: None,
         booted: None,
         claims: Vec::new(),
+        levels: Vec::new(),
+        attained_level: None,
         coverage: Coverage { covered: Vec::new(), holes: vec![hole] },
     }
 }
