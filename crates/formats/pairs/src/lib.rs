@@ -21,9 +21,15 @@ extern crate alloc;
 extern crate std;
 
 pub mod attribute;
+mod intent;
+mod judge;
 mod level;
 mod observation;
+mod verdict;
 
 pub use attribute::Attribute;
+pub use intent::{Intent, learn};
+pub use judge::judge;
 pub use level::Level;
 pub use observation::{Fact, Observation, Reading, Subject, UnitIdentity, subject};
+pub use verdict::{CauseHint, Judged, LevelResult, LevelVerdict, Pair, PairFinding, PairVerdict, Severity, code};
