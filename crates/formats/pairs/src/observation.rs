@@ -7,11 +7,17 @@ use crate::Attribute;
 
 /// How subjects are named: a kind, a colon, a name.
 pub mod subject {
+    use alloc::format;
+    use alloc::string::String;
+    use core::net::SocketAddr;
+
     /// The machine as a whole.
     pub const HOST: &str = "host";
     /// `unit:NAME`, any unit type.
     pub const UNIT: &str = "unit:";
     /// `listener:PROTO:ADDRESS:PORT[@NETNS]` or `listener:unix:PATH`; `@INODE` where it is not PID 1's network namespace.
+    /// Spelled by [`inet_listener`] and [`unix_listener`]; others are `listener:raw:ADDRESS:PROTOCOL`,
+    /// `listener:packet:INTERFACE OR *:PROTOCOL` and `listener:vsock:CID OR *:PORT`.
     pub const LISTENER: &str = "listener:";
     /// `sysctl:KEY` with dots, e.g. `sysctl:kernel.kptr_restrict`.
     pub const SYSCTL: &str = "sysctl:";
@@ -19,6 +25,36 @@ pub mod subject {
     pub const DM: &str = "dm:";
     /// `path:/ABSOLUTE`, a file or directory that the intent names.
     pub const PATH: &str = "path:";
+
+    /// The subject of an internet socket that waits for peers: `protocol` is `tcp` or `udp`; `namespace` the inode of a
+    /// network namespace that is not PID 1's. E.g. `listener:tcp:0.0.0.0:22`, `listener:udp:[::]:546@4026532241`.
+    pub fn inet_listener(protocol: &str, address: SocketAddr, namespace: Option<u64>) -> String {
+        match namespace {
+            None => format!("{LISTENER}{protocol}:{address}"),
+            Some(inode) => format!("{LISTENER}{protocol}:{address}@{inode}"),
+        }
+    }
+
+    /// The subject of a Unix socket that waits for peers; of an abstract one `path` begins with `@`. Whose home
+    /// directory it is in is left out: `/home/*/…`.
+    pub fn unix_listener(path: &str, namespace: Option<u64>) -> String {
+        let path = without_user(path);
+        match namespace {
+            Some(inode) if path.starts_with('@') => format!("{LISTENER}unix:{path}@{inode}"),
+            _ => format!("{LISTENER}unix:{path}"),
+        }
+    }
+
+    /// The path without the name of the user below /home: names of users never stand in an observation.
+    pub fn without_user(path: &str) -> String {
+        match path.strip_prefix("/home/") {
+            None | Some("") => String::from(path),
+            Some(rest) => match rest.split_once('/') {
+                None => String::from("/home/*"),
+                Some((_, below)) => format!("/home/*/{below}"),
+            },
+        }
+    }
 }
 
 /// Everything that was read in one pass.
