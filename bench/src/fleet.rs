@@ -195,6 +195,7 @@ fn activate(
         parent_certify: certified.attest.into(),
         parent_certify_signature: certified.signature.into(),
         cloud_certify: None,
+        report_key: None,
     })
 }
 

@@ -83,6 +83,9 @@ impl Machine {
             agent_version: "0.1.0".into(),
             report_digest: Hash::ZERO,
             userspace_log: None,
+            reports: Vec::new(),
+            report_signature: None,
+            report_key: None,
         })
     }
 
@@ -114,5 +117,7 @@ pub(crate) fn challenge(seq: u64, policy_ref: Hash, offsets: Offsets) -> Challen
         policy_ref,
         offsets,
         deadline: 2_000_000_000,
+        chain_pcr: None,
+        cap_pcr: None,
     }
 }

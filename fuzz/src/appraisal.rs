@@ -167,6 +167,9 @@ impl Bench {
             agent_version: "0.1.0".into(),
             report_digest: Hash::ZERO,
             userspace_log: None,
+            reports: Vec::new(),
+            report_signature: None,
+            report_key: None,
         }
     }
 }
@@ -203,6 +206,8 @@ fn challenge(seq: u64, policy_ref: Hash, offsets: Offsets) -> Challenge {
         policy_ref,
         offsets,
         deadline: 2_000_000_000,
+        chain_pcr: None,
+        cap_pcr: None,
     }
 }
 

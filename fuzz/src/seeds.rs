@@ -328,6 +328,9 @@ fn evidence() -> Vec<Vec<u8>> {
         agent_version: "0.1.0".into(),
         report_digest: Hash::ZERO,
         userspace_log: None,
+        reports: Vec::new(),
+        report_signature: None,
+        report_key: None,
     };
     let lost = KeyLost { v: 1, seq: 7, challenge: Hash([1; 32]), tpm_rc: 0x1DF };
     vec![evidence.to_cbor(), lost.to_cbor()]
@@ -351,8 +354,16 @@ fn round_messages() -> Vec<Vec<u8>> {
         pcr_bank: HashAlg::Sha256.id(),
         pcr_mask: 0x6FF,
         policy_ref: hash,
-        offsets: Offsets { reset_count: Some(4), ima_count: 300, ima_bytes: 40_000, boot_log_proven: true },
+        offsets: Offsets {
+            reset_count: Some(4),
+            ima_count: 300,
+            ima_bytes: 40_000,
+            boot_log_proven: true,
+            ..Offsets::default()
+        },
         deadline: 1_780_000_000,
+        chain_pcr: None,
+        cap_pcr: None,
     };
     let receipt = Receipt {
         v: 1,
@@ -415,6 +426,7 @@ fn enrolment() -> Vec<Vec<u8>> {
         parent_certify: vec![9; 150].into(),
         parent_certify_signature: vec![10; 72].into(),
         cloud_certify: None,
+        report_key: None,
     };
     let membership = Membership {
         node_tag: NodeTag([2; 32]),

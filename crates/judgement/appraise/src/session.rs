@@ -190,6 +190,7 @@ impl Session {
                 ima_count: proven.ima.count,
                 ima_bytes: proven.ima.bytes,
                 boot_log_proven: proven.policy_ref == *policy_ref,
+                ..Offsets::default()
             },
             _ => Offsets::default(),
         }

@@ -65,6 +65,14 @@ pub struct Challenge {
     /// Unix seconds of server time after which the challenge is spent unanswered.
     #[n(12)]
     pub deadline: u64,
+    /// The PCR that reports are chained in, 0–23; absent as long as no report is due from this node. Agents that make
+    /// no reports never see it: it is set only for a node that has shown a report key.
+    #[n(13)]
+    pub chain_pcr: Option<u8>,
+    /// The PCR that the agent extends with [`crate::cap_event`] on the findings that its configuration names, 0–23;
+    /// absent while the policy knows no cap.
+    #[n(14)]
+    pub cap_pcr: Option<u8>,
 }
 
 /// What the server holds proven. It applies only while the quote shows the same `reset_count`; in another boot
@@ -84,6 +92,20 @@ pub struct Offsets {
     /// True when the boot log of this session is proven and need not be sent again.
     #[n(3)]
     pub boot_log_proven: bool,
+    /// Reports of this boot session's chain that are proven. At zero the report key is owed too.
+    #[cbor(n(4), default, skip_if = "no_reports")]
+    pub reports: u64,
+    /// SHA-256 of the newest of them; zero for none.
+    #[cbor(n(5), default, skip_if = "no_digest")]
+    pub report_head: Hash,
+}
+
+fn no_reports(count: &u64) -> bool {
+    *count == 0
+}
+
+fn no_digest(digest: &Hash) -> bool {
+    *digest == Hash::ZERO
 }
 
 message!(ChallengeRequest, "challenge request", MAX_CHALLENGE_REQUEST_BYTES);

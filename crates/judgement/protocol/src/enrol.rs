@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::cbor::message;
 use crate::challenge::Bytes;
 use crate::limits::MAX_ENROL_BYTES;
-use crate::{Hash, NodeTag};
+use crate::{Hash, NodeTag, ShownReportKey};
 
 /// An endorsement key as a TPM shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -145,6 +145,9 @@ pub struct ActivateRequest {
     /// `azure-ak-cert` and `gcp`.
     #[n(5)]
     pub cloud_certify: Option<Certification>,
+    /// The report key, if the agent makes reports, certified with the same qualifyingData as the parent.
+    #[n(6)]
+    pub report_key: Option<ShownReportKey>,
 }
 
 /// Answer to step two.

@@ -2,10 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::Hash;
 use crate::cbor::message;
 use crate::challenge::Bytes;
 use crate::limits::{MAX_CHALLENGE_REQUEST_BYTES, MAX_EVIDENCE_BYTES};
+use crate::{Certification, Hash};
 
 /// The answer to a challenge; `POST /v1/evidence`. The same bytes may be sent again at any time and get the same
 /// receipt. There is no field for PCR values: the verifier replays the logs against the quoted digest.
@@ -49,6 +49,29 @@ pub struct Evidence {
     /// at most [`crate::MAX_USERSPACE_LOG_BYTES`]. Owed only by who sends it: where it stands, the PCRs must follow it.
     #[n(11)]
     pub userspace_log: Option<Bytes>,
+    /// Every report ([`crate::Report`]) of this boot session's chain behind [`crate::Offsets::reports`], oldest first.
+    /// They are extended into [`crate::Challenge::chain_pcr`] before the quote; key 10 is the digest of the last.
+    #[cbor(n(12), skip_if = "Vec::is_empty")]
+    pub reports: Vec<Bytes>,
+    /// TPMT_SIGNATURE by the report key over the digest in key 10.
+    #[n(13)]
+    pub report_signature: Option<Bytes>,
+    /// The report key; owed while the challenge holds no report of this boot session, and when the key is another.
+    #[n(14)]
+    pub report_key: Option<ShownReportKey>,
+}
+
+/// The report key as a TPM shows it, certified by the attestation key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ShownReportKey {
+    /// TPMT_PUBLIC.
+    #[n(0)]
+    pub public: Bytes,
+    /// TPM2_Certify of the key by the attestation key: qualifyingData with [`crate::Purpose::Certify`] over the message
+    /// that is answered, the report digest zero.
+    #[n(1)]
+    pub certification: Certification,
 }
 
 /// A piece of the IMA list.

@@ -34,7 +34,7 @@ pub use enrol::{
     ActivateRequest, ActivateResponse, Certification, CredentialChallenge, EnrolRequest, Membership, ShownCloudKey,
     ShownEk, WrappedSecret,
 };
-pub use evidence::{Evidence, ImaFormat, ImaSegment, KeyLost};
+pub use evidence::{Evidence, ImaFormat, ImaSegment, KeyLost, ShownReportKey};
 pub use limits::*;
 pub use names::{Hash, NodeTag};
 pub use profile::NodeProfile;

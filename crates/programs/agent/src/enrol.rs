@@ -191,6 +191,7 @@ impl Enroller {
             parent_certify: certified.attest.into(),
             parent_certify_signature: certified.signature.into(),
             cloud_certify,
+            report_key: None,
         })
     }
 

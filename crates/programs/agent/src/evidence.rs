@@ -55,6 +55,9 @@ pub fn build_evidence<T: Transport>(
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         report_digest: Hash::ZERO,
         userspace_log: logs.userspace_log,
+        reports: Vec::new(),
+        report_signature: None,
+        report_key: None,
     })
 }
 
@@ -122,7 +125,7 @@ mod tests {
     }
 
     fn proven(ima_bytes: u64) -> Offsets {
-        Offsets { reset_count: Some(7), ima_count: 3, ima_bytes, boot_log_proven: true }
+        Offsets { reset_count: Some(7), ima_count: 3, ima_bytes, boot_log_proven: true, ..Offsets::default() }
     }
 
     #[test]

@@ -100,6 +100,9 @@ fn evidence(boot: &[u8], ima: &[u8]) -> Evidence {
         agent_version: String::new(),
         report_digest: Hash::ZERO,
         userspace_log: None,
+        reports: Vec::new(),
+        report_signature: None,
+        report_key: None,
     }
 }
 
@@ -118,6 +121,8 @@ fn quote(selection: PcrSelection, pcr_digest: Digest, restart_count: u32) -> Aut
         policy_ref: Hash::ZERO,
         offsets: Offsets::default(),
         deadline: 0,
+        chain_pcr: None,
+        cap_pcr: None,
     };
     let clock = ClockInfo { clock: 1_000, reset_count: 1, restart_count, safe: true };
     AuthenticQuote { challenge, selection, pcr_digest, clock, firmware: 1, time: TimeProof::Given, fork: None }

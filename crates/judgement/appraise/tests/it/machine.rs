@@ -175,6 +175,8 @@ impl Machine {
             policy_ref,
             offsets,
             deadline: 2_000_000_000,
+            chain_pcr: None,
+            cap_pcr: None,
         }
     }
 
@@ -221,6 +223,9 @@ impl Machine {
             agent_version: "0.1.0".into(),
             report_digest: Hash::ZERO,
             userspace_log: None,
+            reports: Vec::new(),
+            report_signature: None,
+            report_key: None,
         };
         if first {
             let clock = ClockInfo { clock: self.clock.clock + 3, ..self.clock };

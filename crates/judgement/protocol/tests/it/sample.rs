@@ -3,7 +3,7 @@
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Certification, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest,
     EnrolmentToken, Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Offsets,
-    Receipt, RecordHeader, Refusal, ShownCloudKey, ShownEk, SignedReceipt, Status, WrappedSecret,
+    Receipt, RecordHeader, Refusal, ShownCloudKey, ShownEk, ShownReportKey, SignedReceipt, Status, WrappedSecret,
 };
 
 /// RFC 8949 section 3: major type and the shortest form of the argument.
@@ -56,7 +56,14 @@ fn h(fill: u8) -> Vec<u8> {
 }
 
 pub(crate) fn challenge() -> (Challenge, Fields) {
-    let offsets = Offsets { reset_count: Some(7), ima_count: 780, ima_bytes: 98_765, boot_log_proven: true };
+    let offsets = Offsets {
+        reset_count: Some(7),
+        ima_count: 780,
+        ima_bytes: 98_765,
+        boot_log_proven: true,
+        reports: 12,
+        report_head: hash(6),
+    };
     let message = Challenge {
         v: 1,
         origin: "https://verifier.example:8443".into(),
@@ -71,7 +78,10 @@ pub(crate) fn challenge() -> (Challenge, Fields) {
         policy_ref: hash(10),
         offsets,
         deadline: 1_700_000_090,
+        chain_pcr: Some(13),
+        cap_pcr: Some(15),
     };
+    let proven = [(0, uint(7)), (1, uint(780)), (2, uint(98_765)), (3, boolean(true)), (4, uint(12)), (5, h(6))];
     let fields = vec![
         (0, uint(1)),
         (1, text("https://verifier.example:8443")),
@@ -84,8 +94,10 @@ pub(crate) fn challenge() -> (Challenge, Fields) {
         (8, uint(0x0B)),
         (9, uint(0x16FF)),
         (10, h(10)),
-        (11, map(&[(0, uint(7)), (1, uint(780)), (2, uint(98_765)), (3, boolean(true))])),
+        (11, map(&proven)),
         (12, uint(1_700_000_090)),
+        (13, uint(13)),
+        (14, uint(15)),
     ];
     (message, fields)
 }
@@ -104,6 +116,9 @@ pub(crate) fn evidence() -> (Evidence, Fields) {
         agent_version: "0.1.0".into(),
         report_digest: Hash::ZERO,
         userspace_log: Some(vec![0x1E, 0x7B].into()),
+        reports: vec![vec![0xA9].into(), vec![].into()],
+        report_signature: Some(vec![0x1A].into()),
+        report_key: Some(shown_report_key()),
     };
     let fields = vec![
         (0, uint(1)),
@@ -118,8 +133,20 @@ pub(crate) fn evidence() -> (Evidence, Fields) {
         (9, text("0.1.0")),
         (10, h(0)),
         (11, bytes(&[0x1E, 0x7B])),
+        (12, array(&[bytes(&[0xA9]), bytes(&[])])),
+        (13, bytes(&[0x1A])),
+        (14, report_key_item()),
     ];
     (message, fields)
+}
+
+fn shown_report_key() -> ShownReportKey {
+    let certification = Certification { attest: vec![0x1C].into(), signature: vec![0x1D].into() };
+    ShownReportKey { public: vec![0x1B].into(), certification }
+}
+
+fn report_key_item() -> Vec<u8> {
+    map(&[(0, bytes(&[0x1B])), (1, map(&[(0, bytes(&[0x1C])), (1, bytes(&[0x1D]))]))])
 }
 
 pub(crate) fn token() -> (EnrolmentToken, Fields) {
@@ -203,7 +230,7 @@ pub(crate) fn bare_enrolment(visitor: &mut impl Each) {
     let message = CredentialChallenge { further: vec![], ..message };
     visitor.each(message, fields.into_iter().filter(|(key, _)| *key < 4).collect());
     let (message, fields) = activate();
-    let message = ActivateRequest { cloud_certify: None, ..message };
+    let message = ActivateRequest { cloud_certify: None, report_key: None, ..message };
     visitor.each(message, fields.into_iter().filter(|(key, _)| *key < 5).collect());
 }
 
@@ -251,9 +278,12 @@ fn activate() -> (ActivateRequest, Fields) {
         parent_certify: vec![3].into(),
         parent_certify_signature: vec![4].into(),
         cloud_certify: Some(Certification { attest: vec![5].into(), signature: vec![6].into() }),
+        report_key: Some(shown_report_key()),
     };
     let certification = map(&[(0, bytes(&[5])), (1, bytes(&[6]))]);
-    (message, vec![(0, uint(1)), (1, h(1)), (2, h(2)), (3, bytes(&[3])), (4, bytes(&[4])), (5, certification)])
+    let mut fields = vec![(0, uint(1)), (1, h(1)), (2, h(2)), (3, bytes(&[3])), (4, bytes(&[4]))];
+    fields.extend([(5, certification), (6, report_key_item())]);
+    (message, fields)
 }
 
 fn enrolment(visitor: &mut impl Each) {

@@ -102,8 +102,16 @@ pub fn challenge(node: &NodeTag, head: Head, now: u64) -> OpenChallenge {
         pcr_bank: 0x000b,
         pcr_mask: 0x4ff,
         policy_ref: hash("policy", 0),
-        offsets: Offsets { reset_count: Some(7), ima_count: 780, ima_bytes: 80_000, boot_log_proven: true },
+        offsets: Offsets {
+            reset_count: Some(7),
+            ima_count: 780,
+            ima_bytes: 80_000,
+            boot_log_proven: true,
+            ..Offsets::default()
+        },
         deadline,
+        chain_pcr: None,
+        cap_pcr: None,
     };
     OpenChallenge { seq, round, bytes: message.to_cbor(), deadline }
 }

@@ -94,5 +94,7 @@ pub(crate) fn challenge(seq: u64, prev: Hash) -> Challenge {
         policy_ref: Hash::ZERO,
         offsets: Offsets::default(),
         deadline: NOW + 40,
+        chain_pcr: None,
+        cap_pcr: None,
     }
 }

@@ -72,6 +72,8 @@ async fn make(app: &App, now: u64, node: &Standing) -> Result<OpenChallenge, Ref
         policy_ref,
         offsets: offsets(node, &policy_ref),
         deadline: round.closes(app.interval),
+        chain_pcr: None,
+        cap_pcr: None,
     };
     Ok(OpenChallenge { seq, round: round.0, bytes: challenge.to_cbor(), deadline: challenge.deadline })
 }

@@ -125,6 +125,7 @@ pub(crate) fn activation(
         parent_certify: certified.attest.into(),
         parent_certify_signature: certified.signature.into(),
         cloud_certify: None,
+        report_key: None,
     }
 }
 
@@ -220,6 +221,9 @@ impl Node {
             agent_version: "test".into(),
             report_digest: Hash::ZERO,
             userspace_log: None,
+            reports: Vec::new(),
+            report_signature: None,
+            report_key: None,
         }
     }
 

@@ -47,6 +47,7 @@ fn c11_primary_attestation_key_is_refused_at_enrolment() -> Result<()> {
         parent_certify: certified.attest.into(),
         parent_certify_signature: certified.signature.into(),
         cloud_certify: None,
+        report_key: None,
     };
     let before = scene.site.nodes()?;
     let answer = enroller.client().post("/v1/enroll/activate", &activation.to_cbor())?;
