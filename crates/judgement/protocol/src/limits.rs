@@ -12,6 +12,16 @@ pub const MAX_USERSPACE_LOG_BYTES: usize = 1024 * 1024;
 pub const MAX_CHALLENGE_REQUEST_BYTES: usize = 4 * 1024;
 /// Largest evidence message: a whole IMA list of about 200,000 entries and a vendor boot log.
 pub const MAX_EVIDENCE_BYTES: usize = 32 * 1024 * 1024;
+/// Largest report: 150 units take some 50 KB whole and under 1 KB when nothing changed.
+pub const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
+/// Most subjects in a report: a systemd that starts units without end must not make a node unable to report.
+pub const MAX_REPORT_SUBJECTS: usize = 65_536;
+/// Most distinct lines in a report.
+pub const MAX_REPORT_LINES: usize = 262_144;
+/// Most distinct values of several lines in a report.
+pub const MAX_REPORT_LISTS: usize = 65_536;
+/// Most bytes of memory that the facts of a report may unfold to: 1,000 units of 150 facts take some 30 MiB.
+pub const MAX_REPORT_UNFOLDED: usize = 64 * 1024 * 1024;
 /// Largest boot log taken: TCG logs are 10–250 KB, and firmware reserves 64 KiB to 1 MiB for them.
 pub const MAX_BOOT_LOG_BYTES: usize = 2 * 1024 * 1024;
 /// Largest quote or attestation structure: TPMS_ATTEST is under 300 bytes with every name at SHA-512 width.
