@@ -2,7 +2,7 @@
 
 use avouch_protocol::{Hash, NodeProfile, NodeTag};
 
-use crate::{Attempt, Event, EvidenceParts, Gap, Grant, NodeKeys, OpenChallenge, Record, Verdict};
+use crate::{Attempt, Event, EvidenceParts, Gap, Grant, NodeKeys, ObservationBytes, OpenChallenge, Record, Verdict};
 
 /// One atomic, conditional write. There is no other way to write.
 ///
@@ -25,7 +25,7 @@ pub enum Change {
     /// Condition: the grant is known, not expired and not used up (a TPM that joined with it before is not counted
     /// again); a tag that exists has the same EK Name; no other node has, or ever had, the EK Name, AK Name or
     /// client key; the profile is not weaker than one that the node was ever known by. A new generation keeps label (unless given), policy and chain, and starts without session, last
-    /// reset count and verdict: what an earlier key proved says nothing about this one.
+    /// reset count, observation and verdict: what an earlier key proved says nothing about this one.
     Enrol {
         /// The node.
         node: NodeTag,
@@ -108,6 +108,8 @@ pub struct CommitRecord {
     pub verdict: Option<Verdict>,
     /// resetCount of the quote; `None` leaves it as it is.
     pub reset_count: Option<u32>,
+    /// What was observed on the node; `None` leaves the last one as it is, and so does the same one again.
+    pub observation: Option<ObservationBytes>,
 }
 
 /// Whom a policy is for.

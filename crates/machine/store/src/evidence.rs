@@ -22,6 +22,11 @@ pub struct EvidenceParts {
     parts: Vec<Part>,
 }
 
+/// What was observed on a node, ready to be stored: digested and compressed on the caller's thread. Bytes are of another
+/// crate's format.
+#[derive(Clone, Debug)]
+pub struct ObservationBytes(Part);
+
 /// One piece.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
@@ -100,6 +105,27 @@ impl EvidenceParts {
 
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
+    }
+}
+
+// === impl ObservationBytes ===
+
+impl ObservationBytes {
+    /// Observations that are kept of a node: the newest, and the one before it.
+    pub const KEPT: u32 = 2;
+
+    /// These bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(Part::new(bytes))
+    }
+
+    /// SHA-256 of the bytes.
+    pub fn digest(&self) -> Hash {
+        self.0.digest
+    }
+
+    pub(crate) fn part(&self) -> &Part {
+        &self.0
     }
 }
 

@@ -226,6 +226,19 @@ pub struct StoredReceipt {
     pub signature: Vec<u8>,
 }
 
+/// One observation that is kept of a node, without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// SHA-256 of its bytes.
+    pub digest: Hash,
+    /// The record that first showed it; it was the same in every report since, until the next one.
+    pub seq: u64,
+    /// When that record came.
+    pub time: u64,
+    /// Length of its bytes.
+    pub size: u64,
+}
+
 /// A policy (reference values and rules), named by its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {

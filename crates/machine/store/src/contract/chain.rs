@@ -5,9 +5,9 @@ use std::thread;
 use avouch_crypto::sha256;
 use avouch_protocol::{Hash, NodeTag, Status};
 
-use super::specimen::{PATIENCE, START, answer, ask, challenge, cluster, hash, join, tag};
+use super::specimen::{PATIENCE, START, answer, ask, challenge, cluster, enrolment, hash, join, other_cluster, tag};
 use super::{applied, found, read, refused};
-use crate::{Assignee, Change, Cluster, CommitRecord, EvidenceParts, Head, Outcome, Refused, Store};
+use crate::{Assignee, Change, Cluster, CommitRecord, EvidenceParts, Head, ObservationBytes, Outcome, Refused, Store};
 
 /// How many threads race for one thing.
 const RACERS: u64 = 8;
@@ -246,4 +246,53 @@ pub fn evidence_shares_its_pieces(open: &dyn Fn() -> Box<dyn Store>) {
     }
     assert_eq!(read(store.evidence(&cluster, &hash("evidence", 9))), None);
     assert_eq!(read(store.evidence_part(&cluster, &hash("evidence", 9))), None);
+}
+
+/// What was observed is written when it changes and only then; the newest and the one before it are kept.
+pub fn observation_is_kept_once_with_the_one_before_it(open: &dyn Fn() -> Box<dyn Store>) {
+    let (store, cluster) = (open(), cluster());
+    let node = read(join(&*store, &cluster, 1));
+    let observe = |bytes: Option<&[u8]>, now: u64| {
+        let head = found(store.node(&cluster, &node)).head;
+        let open = read(ask(&*store, &cluster, &node, now));
+        let mut answered = answer(&node, head, &open, &now.to_be_bytes(), now + 1);
+        answered.observation = bytes.map(ObservationBytes::new);
+        assert_eq!(applied(&*store, &cluster, now + 1, commit(&answered)), Outcome::Committed);
+        read(store.observations(&cluster, &node)).iter().map(|kept| kept.seq).collect::<Vec<_>>()
+    };
+    let (first, second, third) = (vec![1; 9_000], b"second".to_vec(), b"third".to_vec());
+    assert_eq!(observe(None, START), [0_u64; 0]);
+    assert_eq!(observe(Some(&first), START + 10), [2]);
+    assert_eq!(observe(Some(&first), START + 20), [2], "the same is not written again");
+    assert_eq!(observe(None, START + 30), [2], "no report leaves the last one");
+    assert_eq!(observe(Some(&second), START + 40), [5, 2]);
+    let kept = read(store.observations(&cluster, &node));
+    let heads: Vec<_> = kept.iter().map(|kept| (kept.digest, kept.time, kept.size)).collect();
+    let digest = crate::evidence::digest;
+    assert_eq!(heads, [(digest(&second), START + 41, 6), (digest(&first), START + 11, 9_000)]);
+    assert_eq!(found(store.observation(&cluster, &node, &digest(&first))), first);
+    assert_eq!(observe(Some(&third), START + 50), [6, 5]);
+    assert_eq!(observe(Some(&second), START + 60), [7, 6], "what was before comes again");
+    assert_eq!(found(store.observation(&cluster, &node, &digest(&second))), second);
+    assert_eq!(read(store.observation(&cluster, &node, &digest(&first))), None);
+    assert_eq!(read(store.observations(&cluster, &tag(2))), []);
+    assert_eq!(read(store.observations(&other_cluster(), &node)), []);
+    assert_eq!(read(store.observation(&other_cluster(), &node, &digest(&second))), None);
+}
+
+/// What is refused keeps no observation, and a new generation of keys starts without one.
+pub fn observation_does_not_outlive_its_keys_and_a_refusal_keeps_none(open: &dyn Fn() -> Box<dyn Store>) {
+    let (store, cluster) = (open(), cluster());
+    let node = read(join(&*store, &cluster, 1));
+    let open = read(ask(&*store, &cluster, &node, START));
+    let mut answered = answer(&node, Head::default(), &open, b"evidence", START + 1);
+    answered.observation = Some(ObservationBytes::new(b"observed"));
+    let mut bad = answered.clone();
+    bad.record.header.push(0);
+    assert_eq!(refused(&*store, &cluster, START + 1, commit(&bad)), Refused::Digest { what: "record.hash" });
+    assert_eq!(read(store.observations(&cluster, &node)), []);
+    assert_eq!(applied(&*store, &cluster, START + 1, commit(&answered)), Outcome::Committed);
+    assert_eq!(read(store.observations(&cluster, &node)).len(), 1);
+    applied(&*store, &cluster, START + 2, enrolment(1, 2));
+    assert_eq!(read(store.observations(&cluster, &node)), []);
 }

@@ -40,6 +40,8 @@ macro_rules! contract_tests {
             racing_evidence_has_one_winner,
             rejected_record_leaves_the_verdict,
             evidence_shares_its_pieces,
+            observation_is_kept_once_with_the_one_before_it,
+            observation_does_not_outlive_its_keys_and_a_refusal_keeps_none,
         );
         $crate::contract_tests!(@ $fresh, late:
             challenge_expires_only_after_its_deadline_and_once,

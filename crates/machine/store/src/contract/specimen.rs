@@ -184,7 +184,8 @@ pub fn answer(node: &NodeTag, head: Head, open: &OpenChallenge, evidence: &[u8],
         expires: time + 40,
     };
     let session = Some(vec![8; 600]);
-    CommitRecord { node: *node, record, evidence, session, verdict: Some(verdict), reset_count: Some(7) }
+    let verdict = Some(verdict);
+    CommitRecord { node: *node, record, evidence, session, verdict, reset_count: Some(7), observation: None }
 }
 
 /// About as long as the verdict of a steady round.

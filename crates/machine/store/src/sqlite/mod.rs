@@ -17,8 +17,8 @@ use self::readers::Readers;
 use self::writer::{Job, Writer};
 use crate::store::Done;
 use crate::{
-    Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy, Record, Standing,
-    Store, StoreError,
+    Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, Observed, OpenChallenge, Policy, Record,
+    Standing, Store, StoreError,
 };
 
 /// A store in one SQLite file.
@@ -153,6 +153,14 @@ impl Store for SqliteStore {
 
     fn evidence_part(&self, cluster: &Cluster, digest: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
         read::evidence_part(&self.readers.take(), cluster, digest)
+    }
+
+    fn observations(&self, cluster: &Cluster, node: &NodeTag) -> Result<Vec<Observed>, StoreError> {
+        read::observations(&self.readers.take(), cluster, node)
+    }
+
+    fn observation(&self, cluster: &Cluster, node: &NodeTag, digest: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        read::observation(&self.readers.take(), cluster, node, digest)
     }
 
     fn policy(&self, cluster: &Cluster, reference: &Hash) -> Result<Option<Policy>, StoreError> {

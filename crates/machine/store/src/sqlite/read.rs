@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params, params};
 use super::row::{self, Columns, head_columns, key_columns, record_columns, verdict_columns};
 use crate::evidence::{digest, unpack};
 use crate::{
-    Cluster, Event, FurtherEk, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy,
-    Record, Standing, StoreError,
+    Cluster, Event, FurtherEk, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, Observed, OpenChallenge,
+    Policy, Record, Standing, StoreError,
 };
 
 /// At most one row.
@@ -338,6 +338,31 @@ pub(super) fn evidence_part(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT size, codec, bytes FROM pieces WHERE cluster = ?1 AND digest = ?2";
     first(connection, sql, params![cluster.as_str(), wanted.0], |columns| {
+        let (size, codec, stored) = (columns.uint()?, row::codec(columns.get()?)?, columns.get()?);
+        unpack(codec, stored, size, wanted)
+    })
+}
+
+pub(super) fn observations(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+) -> Result<Vec<Observed>, StoreError> {
+    let sql = "SELECT digest, seq, time, size FROM observations WHERE cluster = ?1 AND node = ?2 ORDER BY seq DESC";
+    all(connection, sql, params![cluster.as_str(), node.0], |columns| {
+        Ok(Observed { digest: columns.hash()?, seq: columns.uint()?, time: columns.uint()?, size: columns.uint()? })
+    })
+}
+
+pub(super) fn observation(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+    wanted: &Hash,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT size, codec, bytes FROM observations WHERE cluster = ?1 AND node = ?2 AND digest = ?3
+               ORDER BY seq DESC LIMIT 1";
+    first(connection, sql, params![cluster.as_str(), node.0, wanted.0], |columns| {
         let (size, codec, stored) = (columns.uint()?, row::codec(columns.get()?)?, columns.get()?);
         unpack(codec, stored, size, wanted)
     })

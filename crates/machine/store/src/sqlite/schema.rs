@@ -8,8 +8,11 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x4156_4348;
 
 /// Version n is reached by the n-th script. A script that was released never changes.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_first.sql"), include_str!("../../migrations/0002_profiles.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_profiles.sql"),
+    include_str!("../../migrations/0003_observations.sql"),
+];
 
 /// Brings the database to the newest version known here; each step is one transaction.
 ///

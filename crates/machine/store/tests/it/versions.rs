@@ -2,11 +2,13 @@
 
 use avouch_protocol::{Hash, NodeProfile, NodeTag, Status};
 use avouch_store::contract::specimen::{START, answer, ask};
-use avouch_store::{Change, Cluster, Head, NodeKeys, Outcome, SqliteStore, Store, StoreError};
+use avouch_store::{Change, Cluster, Head, NodeKeys, ObservationBytes, Outcome, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 
 /// What version 1 made, as it was released, with rows in every table.
 const VERSION_1: &str = include_str!("../../migrations/0001_first.sql");
+/// What version 2 added.
+const VERSION_2: &str = include_str!("../../migrations/0002_profiles.sql");
 const ROWS_1: &str = include_str!("../data/version_1_rows.sql");
 
 fn version_1(path: &std::path::Path) -> Connection {
@@ -18,12 +20,24 @@ fn version_1(path: &std::path::Path) -> Connection {
     connection
 }
 
+fn version_2(path: &std::path::Path) -> Connection {
+    let connection = version_1(path);
+    connection.execute_batch(&format!("BEGIN; {VERSION_2} PRAGMA user_version = 2; COMMIT;")).unwrap();
+    connection
+}
+
 #[test]
-fn database_of_version_1_is_read_and_continued() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("avouch.db");
-    drop(version_1(&path));
-    let store = SqliteStore::open(&path).unwrap();
+fn database_of_an_earlier_version_is_read_and_continued() {
+    for earlier in [version_1, version_2] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("avouch.db");
+        drop(earlier(&path));
+        is_read_and_continued(&path);
+    }
+}
+
+fn is_read_and_continued(path: &std::path::Path) {
+    let store = SqliteStore::open(path).unwrap();
     let (cluster, tag) = (Cluster::new("fleet").unwrap(), NodeTag([0x11; 32]));
     let node = store.node(&cluster, &tag).unwrap().unwrap();
     assert_eq!((node.label.as_deref(), node.generation, node.enrolled_at), (Some("web-1"), 2, 1_790_000_200));
@@ -49,9 +63,14 @@ fn database_of_version_1_is_read_and_continued() {
     assert_eq!(store.grant(&cluster, &Hash([0x77; 32])).unwrap().map(|grant| grant.used), Some(1));
 
     let open = ask(&store, &cluster, &tag, START).unwrap();
-    let commit = answer(&tag, Head { seq: 2, record: node.head.record }, &open, b"next", 1_790_000_901);
+    // Version 2 kept no observation.
+    assert_eq!(store.observations(&cluster, &tag).unwrap(), []);
+    let mut commit = answer(&tag, Head { seq: 2, record: node.head.record }, &open, b"next", 1_790_000_901);
+    commit.observation = Some(ObservationBytes::new(b"observed"));
     let outcome = store.apply(&cluster, START, Change::CommitRecord(Box::new(commit)));
     assert_eq!(outcome, Ok(Outcome::Committed));
+    let kept = store.observations(&cluster, &tag).unwrap();
+    assert_eq!(kept.iter().map(|kept| (kept.seq, kept.size)).collect::<Vec<_>>(), [(3, 8)]);
 }
 
 #[test]
@@ -60,7 +79,7 @@ fn database_of_a_newer_release_is_refused_and_left_alone() {
     let path = directory.path().join("avouch.db");
     version_1(&path).execute_batch("PRAGMA user_version = 99").unwrap();
     let error = SqliteStore::open(&path).err();
-    assert_eq!(error, Some(StoreError::Newer { found: 99, known: 2 }));
+    assert_eq!(error, Some(StoreError::Newer { found: 99, known: 3 }));
     let version: u32 =
         Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 99);

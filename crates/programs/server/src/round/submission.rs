@@ -59,6 +59,7 @@ impl Submission<'_> {
             record: record(app, &answered, &conclusion),
             evidence: EvidenceParts::sharing(self.body, &shared),
             reset_count: session.as_ref().map(Session::reset_count),
+            observation: None,
             session: session.map(|session| session.to_cbor()),
             verdict: (!keeps_verdict).then(|| conclusion.verdict(&answered)),
         })

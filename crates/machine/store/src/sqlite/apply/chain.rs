@@ -6,7 +6,9 @@ use rusqlite::params;
 use super::Place;
 use crate::evidence::digest;
 use crate::sqlite::{read, row};
-use crate::{CommitRecord, EvidenceParts, Head, OpenChallenge, Outcome, Record, Refused, StoreError, Verdict};
+use crate::{
+    CommitRecord, EvidenceParts, Head, ObservationBytes, OpenChallenge, Outcome, Record, Refused, StoreError, Verdict,
+};
 
 pub(super) fn open_challenge(at: Place<'_>, node: &NodeTag, challenge: &OpenChallenge) -> Result<Outcome, StoreError> {
     if let Some(open) = read::open_challenge(at.connection, at.cluster, node)? {
@@ -21,7 +23,7 @@ pub(super) fn open_challenge(at: Place<'_>, node: &NodeTag, challenge: &OpenChal
 }
 
 pub(super) fn commit(at: Place<'_>, commit: &CommitRecord) -> Result<Outcome, StoreError> {
-    let CommitRecord { node, record, evidence, session, verdict, reset_count } = commit;
+    let CommitRecord { node, record, evidence, session, verdict, reset_count, observation } = commit;
     if record.evidence != Some(evidence.digest()) {
         return Err(Refused::Digest { what: "record.evidence" }.into());
     }
@@ -42,6 +44,9 @@ pub(super) fn commit(at: Place<'_>, commit: &CommitRecord) -> Result<Outcome, St
     insert_evidence(at, evidence)?;
     append(at, node, head, record)?;
     conclude(at, node, record, session.as_deref(), verdict.as_ref(), *reset_count)?;
+    if let Some(observation) = observation {
+        observe(at, node, record, observation)?;
+    }
     Ok(Outcome::Committed)
 }
 
@@ -139,6 +144,25 @@ fn insert_evidence(at: Place<'_>, evidence: &EvidenceParts) -> Result<(), StoreE
         let sql = "INSERT INTO evidence_pieces (cluster, evidence, position, piece) VALUES (?1, ?2, ?3, ?4)";
         at.run(sql, params![at.key(), evidence.digest().0, position, part.digest.0])?;
     }
+    Ok(())
+}
+
+/// Keeps what was observed, unless it is what is kept as the newest, and drops what is older than the one before it.
+fn observe(at: Place<'_>, node: &NodeTag, record: &Record, observation: &ObservationBytes) -> Result<(), StoreError> {
+    let part = observation.part();
+    let sql = "SELECT digest FROM observations WHERE cluster = ?1 AND node = ?2 ORDER BY seq DESC LIMIT 1";
+    let newest = read::first(at.connection, sql, params![at.key(), node.0], |columns| columns.hash())?;
+    if newest == Some(part.digest) {
+        return Ok(());
+    }
+    let sql = "INSERT INTO observations (cluster, node, seq, digest, time, size, codec, bytes)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let (seq, time) = (row::int(record.seq, "record.seq")?, row::int(record.time, "record.time")?);
+    let (size, codec) = (row::int(part.size, "observation.size")?, row::codec_number(part.codec));
+    at.run(sql, params![at.key(), node.0, seq, part.digest.0, time, size, codec, part.stored])?;
+    let sql = "DELETE FROM observations WHERE cluster = ?1 AND node = ?2 AND seq NOT IN
+               (SELECT seq FROM observations WHERE cluster = ?1 AND node = ?2 ORDER BY seq DESC LIMIT ?3)";
+    at.run(sql, params![at.key(), node.0, ObservationBytes::KEPT])?;
     Ok(())
 }
 

@@ -88,6 +88,7 @@ pub(super) fn enrol(
                session = NULL, last_reset_count = NULL, verdict_status = NULL, verdict_code = NULL, verdict_round = NULL,
                verdict_seq = NULL, verdict_time = NULL, verdict_expires = NULL";
     at.run(sql, params![at.key(), node.0, label, generation])?;
+    at.run("DELETE FROM observations WHERE cluster = ?1 AND node = ?2", params![at.key(), node.0])?;
     insert_keys(at, node, generation, keys)?;
     let sql = "INSERT INTO grant_uses (cluster, id, node, time) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
     at.run(sql, params![at.key(), grant.0, node.0, row::int(at.now, "now")?])?;
