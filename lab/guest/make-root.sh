@@ -43,11 +43,15 @@ ln -sf /usr/lib/systemd/system/multi-user.target "$units/default.target"
     install -D -m $mode "$guest/overlay/$file" "$tree/$file"
 done
 install -m 644 "$dist/ima-policy" "$tree/etc/ima/ima-policy"
-[ ! -e "$dist/avouch-agent.service" ] || install -m 644 "$dist/avouch-agent.service" "$tree/usr/lib/systemd/system/"
-mkdir -p "$units/multi-user.target.wants"
+for unit in "$dist"/avouch-*.{service,socket,timer}; do
+    [ ! -e "$unit" ] || install -m 644 "$unit" "$tree/usr/lib/systemd/system/"
+done
+mkdir -p "$units"/{multi-user,sockets}.target.wants
 for unit in avouch-lab-disks avouch-lab-harness avouch-agent; do
     ln -sf "/usr/lib/systemd/system/$unit.service" "$units/multi-user.target.wants/$unit.service"
 done
+[ ! -e "$dist/avouch-collector.socket" ] ||
+    ln -sf /usr/lib/systemd/system/avouch-collector.socket "$units/sockets.target.wants/avouch-collector.socket"
 
 mke2fs -q -t ext4 -b 4096 -L root -O '^metadata_csum,^64bit' -J size=4 -m 0 \
     -E root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,hash_seed=5b6d6a6f-b3f0-4f2a-9c0f-5d0c1a2b3c4d \

@@ -118,14 +118,34 @@ pub(crate) fn root(cache: &Cache, boot: &Boot, source: &Path, progress: &mut dyn
     let rootfs = rootfs(cache, &guest, progress)?;
     let dist = source.join("dist");
     let (guest_bytes, policy) = (tree_bytes(&guest)?, fs::read(dist.join("ima-policy")).context("dist/ima-policy")?);
-    let unit = fs::read(dist.join("avouch-agent.service")).unwrap_or_default();
-    let inputs = [path_bytes(&rootfs), path_bytes(&boot.dir), &guest_bytes, &policy, &unit];
+    let units = units(&dist)?;
+    let inputs = [path_bytes(&rootfs), path_bytes(&boot.dir), &guest_bytes, &policy, &units];
     cache.step("root", &inputs, progress, |out| {
         let mut make = as_root("bash");
         make.arg(guest.join("make-root.sh")).arg(&guest).arg(rootfs.join("rootfs.tar"));
         make.arg(boot.file("boot.tar")).arg(&dist).arg(out);
         tool::run(&mut make, LOCAL).map(drop)
     })
+}
+
+/// Names and content of the units that Avouch ships, in the order of their names.
+fn units(dist: &Path) -> Result<Vec<u8>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dist).with_context(|| format!("reading {}", dist.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "service" || end == "socket" || end == "timer") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut bytes = Vec::new();
+    for path in files {
+        let content = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        bytes.extend(path_bytes(&path));
+        bytes.extend(content.len().to_be_bytes());
+        bytes.extend(content);
+    }
+    Ok(bytes)
 }
 
 fn rootfs(cache: &Cache, guest: &Path, progress: &mut dyn FnMut(Step)) -> Result<PathBuf> {

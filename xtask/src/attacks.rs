@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 
 use crate::command::root;
+use crate::lab;
 use crate::tally::Tally;
 
 /// Groups of the suite: letter, and number of its last row.
-const GROUPS: [(char, u32); 4] = [('q', 20), ('c', 12), ('b', 19), ('i', 27)];
+const GROUPS: [(char, u32); 5] = [('q', 20), ('c', 12), ('b', 19), ('i', 27), ('d', 12)];
 /// Rows that have two parts, each with a test of its own.
 const SPLIT: [&str; 1] = ["q12"];
 
@@ -38,11 +39,14 @@ fn rows() -> Vec<String> {
         .collect()
 }
 
-/// Names of tests by the id that they begin with.
+/// Names of tests by the id that they begin with, and scenarios of the lab by the rows that they name.
 fn tests() -> Result<BTreeMap<String, Vec<String>>> {
     let mut found = BTreeMap::new();
     for folder in ["crates", "lab"] {
         read(&root().join(folder), &mut found)?;
+    }
+    for (row, scenario) in lab::rows() {
+        found.entry(row.to_owned()).or_insert_with(Vec::new).push(format!("lab: {scenario}"));
     }
     Ok(found)
 }
@@ -66,7 +70,7 @@ fn read(folder: &Path, found: &mut BTreeMap<String, Vec<String>>) -> Result<()> 
 /// The ids that a name begins with; a test may stand for several rows.
 fn ids(name: &str) -> impl Iterator<Item = &str> {
     name.split('_').take_while(|part| {
-        let number = part.strip_prefix(['q', 'c', 'b', 'i']).map(|rest| rest.trim_end_matches(['a', 'b']));
+        let number = part.strip_prefix(['q', 'c', 'b', 'i', 'd']).map(|rest| rest.trim_end_matches(['a', 'b']));
         number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     })
 }

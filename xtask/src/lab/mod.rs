@@ -1,5 +1,6 @@
 //! The virtual machine from the command line: prepare it, run its scenarios, and what the demo shares with them.
 
+mod dual_source;
 mod scenarios;
 
 use std::fs;
@@ -12,6 +13,7 @@ use avouch_lab::packages::Packages;
 use avouch_lab::{Chip, Job, Lab, Machine, PowerOn, Step};
 use clap::Subcommand;
 
+pub(crate) use self::dual_source::rows;
 use crate::command::cargo;
 use crate::demo::{path_text, say};
 use crate::tally::Tally;

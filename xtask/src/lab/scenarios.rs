@@ -1,12 +1,13 @@
 //! Scenarios: what must happen to a real node, asserted on the host. Scenarios that need nothing special share a boot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use avouch_lab::{Chip, Lab, Machine, PowerOn};
 use serde_json::Value;
 
+use super::dual_source::{self, Extent};
 use super::{BOOT_DEADLINE, confirmed_policy, enrol, enrolment_job};
 use crate::command::root;
 use crate::demo::{path_text, say};
@@ -30,6 +31,8 @@ pub(crate) struct Scenario {
 enum Boot {
     /// The approved UKI, on a node that enrols.
     Approved(fn(&Scene<'_>, &mut Machine<'_>) -> Result<()>),
+    /// The same one, for scenarios that count themselves; alone they are run to their end, which needs further boots.
+    DualSource,
     /// A UKI with one more word on its kernel command line, signed by the same key.
     ChangedWord,
     /// A UKI that nobody signed.
@@ -60,6 +63,11 @@ pub(crate) const ALL: &[Scenario] = &[
         boot: Boot::Approved(known_module),
     },
     Scenario {
+        name: "dual-source",
+        what: "what systemd says beside what the kernel does; by name with everything that takes long",
+        boot: Boot::DualSource,
+    },
+    Scenario {
         name: "tmpfs-program",
         what: "an unknown program on tmpfs fails the node",
         boot: Boot::Approved(tmpfs_program),
@@ -73,10 +81,14 @@ pub(crate) const ALL: &[Scenario] = &[
 ];
 
 /// What scenarios work with.
-struct Scene<'a> {
-    verifier: std::cell::RefCell<Verifier>,
-    lab: &'a Lab,
+pub(super) struct Scene<'a> {
+    pub(super) verifier: std::cell::RefCell<Verifier>,
+    pub(super) lab: &'a Lab,
     disk: &'a Path,
+    /// Where the verifier keeps everything.
+    pub(super) folder: PathBuf,
+    /// The policy's file.
+    pub(super) policy: PathBuf,
 }
 
 /// Runs `wanted` with as few boots as they need.
@@ -88,15 +100,15 @@ pub(crate) fn run(wanted: &[&Scenario], lab: &Lab, programs: &Programs, disk: &P
     let verifier = Verifier::start(&folder, programs, &lab.ek_roots())?;
     let policy = confirmed_policy(&verifier, lab, programs, disk)?;
     verifier.show(&["policy", "apply", path_text(&policy)?, "--default"])?;
-    let scene = Scene { verifier: verifier.into(), lab, disk };
+    let scene = Scene { verifier: verifier.into(), lab, disk, folder, policy };
     let mut tally = Tally::default();
-    let approved: Vec<_> = wanted.iter().filter(|s| matches!(s.boot, Boot::Approved(_))).collect();
+    let approved: Vec<_> = wanted.iter().filter(|s| matches!(s.boot, Boot::Approved(_) | Boot::DualSource)).collect();
     if !approved.is_empty() {
         tally += approved_boot(&scene, &approved);
     }
     for scenario in wanted {
         match scenario.boot {
-            Boot::Approved(_) => {}
+            Boot::Approved(_) | Boot::DualSource => {}
             Boot::ChangedWord => tally += count(scenario, changed_word(&scene)),
             Boot::Unsigned => tally += count(scenario, unsigned(&scene)),
         }
@@ -115,6 +127,7 @@ fn count(scenario: &Scenario, result: Result<()>) -> Tally {
 fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
     say("booting the node of the lab");
     let mut tally = Tally::default();
+    let extent = if scenarios.len() == 1 { Extent::Whole } else { Extent::Short };
     let result = (|| {
         let job = enrolment_job("lab", &scene.verifier.borrow().token()?)
             .file("status", "avouch-agent status --json")
@@ -122,17 +135,24 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
             .file("busy", "timeout 25 bash -c 'while :; do tpm2_pcrread sha256:0 -T device:/dev/tpmrm0; done' >/dev/null 2>&1; true")
             .file("module", "modprobe dummy && lsmod | grep -w dummy")
             .file("tmpfs", "mkdir -p /run/x && cp /usr/bin/true /run/x/from-tmpfs && printf x >>/run/x/from-tmpfs && /run/x/from-tmpfs");
+        let job = dual_source::files(job)?;
         let mut node = scene.lab.node("lab", Chip::Node, scene.disk)?;
         let mut machine = node.power_on(&PowerOn::new(scene.lab.uki(), job))?;
         machine.wait_ready(BOOT_DEADLINE)?;
         enrol(&mut machine)?;
         scene.passes_from("lab", 1)?;
         for scenario in scenarios {
-            if let Boot::Approved(body) = scenario.boot {
-                tally += count(scenario, body(scene, &mut machine));
+            match scenario.boot {
+                Boot::Approved(body) => tally += count(scenario, body(scene, &mut machine)),
+                Boot::DualSource => tally += dual_source::run(scene, &mut machine, extent),
+                Boot::ChangedWord | Boot::Unsigned => {}
             }
         }
-        machine.cut_power()
+        machine.cut_power()?;
+        if extent == Extent::Whole && matches!(scenarios, [Scenario { boot: Boot::DualSource, .. }]) {
+            tally += dual_source::changed_command_line(scene, &mut node);
+        }
+        anyhow::Ok(())
     })();
     if let Err(error) = result {
         eprintln!("FAIL the lab's node: {error:#}");
@@ -142,7 +162,7 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
 }
 
 impl Scene<'_> {
-    fn wait(&self, node: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub(super) fn wait(&self, node: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         self.verifier.borrow().wait(node, VERDICT_DEADLINE, wanted)
     }
 
@@ -154,10 +174,14 @@ impl Scene<'_> {
         answer["node"]["seq"].as_u64().context("a pass rests on a record")
     }
 
-    fn passes_again(&self, node: &str) -> Result<()> {
+    pub(super) fn passes_again(&self, node: &str) -> Result<()> {
+        self.passes_from(node, self.head(node)? + 1).map(drop)
+    }
+
+    /// The number of the node's newest record.
+    pub(super) fn head(&self, node: &str) -> Result<u64> {
         let answer = self.verifier.borrow().cli(&["node", "show", node])?;
-        let head = answer["node"]["head_seq"].as_u64().context("the node has records")?;
-        self.passes_from(node, head + 1).map(drop)
+        answer["node"]["head_seq"].as_u64().context("the node has records")
     }
 }
 

@@ -1,0 +1,105 @@
+//! Units that change while they are read, and many of them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use avouch_lab::Machine;
+use serde_json::{Deserializer, Value};
+
+use super::report::Seen;
+use super::{SCRIPT_DEADLINE, count, observe};
+use crate::demo::say;
+use crate::tally::Tally;
+
+/// Rows that these scenarios stand for.
+pub(super) const ROWS: &[(&str, &str)] = &[("d10", "a minute of restarts and set-property")];
+
+/// How long units change.
+const CHANGING: Duration = Duration::from_secs(60);
+/// Starting 150 units takes most of a minute under emulation.
+const MANY_DEADLINE: Duration = Duration::from_secs(300);
+/// Longest report of 150 units, in bytes.
+const REPORT_BYTES: usize = 60 * 1_024;
+/// Most memory, in KiB.
+const PEAK_KIB: u64 = 15 * 1_024;
+
+pub(super) fn run(machine: &mut Machine<'_>) -> Result<Tally> {
+    say("units that restart and change for a minute, as fast as the guest can");
+    let mut tally = count(ROWS[0].1, changing(machine));
+    say("150 more units");
+    let many = many(machine);
+    tally += count("150 units: bytes of the report", many.as_ref().map_err(clone).and_then(Many::bytes));
+    tally += count("150 units: memory", many.as_ref().map_err(clone).and_then(Many::memory));
+    machine.run("many-stop", MANY_DEADLINE)?;
+    Ok(tally)
+}
+
+fn clone(error: &anyhow::Error) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}
+
+fn changing(machine: &mut Machine<'_>) -> Result<()> {
+    let answer = machine.run(&format!("race {}", CHANGING.as_secs()), CHANGING + SCRIPT_DEADLINE)?;
+    ensure!(answer.status == 0, "{}", answer.text());
+    let mut reports = 0;
+    let mut changes = 0;
+    for document in Deserializer::from_slice(&answer.output).into_iter::<Value>() {
+        let document = document.with_context(|| format!("after {reports} reports"))?;
+        if let Some(count) = document["changes"].as_u64() {
+            changes = count;
+            continue;
+        }
+        let seen = Seen::read(document.to_string().as_bytes())?;
+        reports += 1;
+        for code in seen.codes("unit:t-race.service") {
+            let finding = seen.finding("unit:t-race.service", &code).context("a code comes from a finding")?;
+            ensure!(finding["severity"] != "critical", "report {reports} calls a changing unit critical: {finding}");
+        }
+        let lasting = seen.finding("unit:t-four.service", "V4.memory.max.kernel_weaker");
+        ensure!(lasting.is_some(), "report {reports} missed what stayed different all the time");
+    }
+    ensure!(reports >= 5 && changes >= 60, "{changes} changes and {reports} reports show nothing");
+    eprintln!("{changes} changes, {reports} reports");
+    let after = observe(machine, "--unit t-race.service --unit t-four.service")?;
+    let found = after.codes("unit:t-race.service");
+    ensure!(found.contains("V4.memory.max.kernel_weaker"), "what was written at the end is not found: {found:?}");
+    ensure!(machine.run("race-undo", SCRIPT_DEADLINE)?.status == 0, "the units could not be set back");
+    let restored = observe(machine, "--unit t-race.service --unit t-four.service")?;
+    restored.green("unit:t-race.service").and(restored.green("unit:t-four.service"))
+}
+
+/// One pass over 150 units more.
+struct Many {
+    peak_kib: u64,
+    seen: Seen,
+}
+
+fn many(machine: &mut Machine<'_>) -> Result<Many> {
+    let answer = machine.run("many", MANY_DEADLINE)?;
+    ensure!(answer.status == 0, "{}", answer.text());
+    let mut documents = Deserializer::from_slice(&answer.output).into_iter::<Value>();
+    let cost = documents.next().context("the guest measured nothing")??;
+    let report = documents.next().context("the guest observed nothing")??;
+    let seen = Seen::read(report.to_string().as_bytes())?;
+    for number in 1..=150 {
+        seen.green(&format!("unit:t-many@{number}.service"))?;
+    }
+    Ok(Many { peak_kib: cost["peak_kib"].as_u64().context("no peak")?, seen })
+}
+
+impl Many {
+    fn bytes(&self) -> Result<()> {
+        let text = self.seen.value()["report"]["bytes"].as_str().context("the document holds no report")?;
+        // Base64: three bytes in four characters.
+        let bytes = text.trim_end_matches('=').len() * 3 / 4;
+        eprintln!("a whole report of 150 units and the machine's own has {bytes} bytes");
+        ensure!(bytes <= REPORT_BYTES, "{bytes} bytes, and not at most {REPORT_BYTES}");
+        Ok(())
+    }
+
+    fn memory(&self) -> Result<()> {
+        eprintln!("it took {} KiB at most", self.peak_kib);
+        ensure!(self.peak_kib <= PEAK_KIB, "{} KiB, and not at most {PEAK_KIB}", self.peak_kib);
+        Ok(())
+    }
+}
