@@ -235,17 +235,26 @@ sleep 0.3",
     },
 ];
 
-const VIEWS: &[Case] = &[Case {
-    name: "t13-mounts-over-what-is-read",
-    rows: &["d11"],
-    tamper: "echo 67108864 >/run/lab/fake
+const VIEWS: &[Case] = &[
+    Case {
+        name: "mount-over-system-files",
+        rows: &[],
+        tamper: "mount -t tmpfs none /usr/local",
+        restore: "umount /usr/local",
+        findings: &[("host", "V2.overmounts.unmanaged")],
+    },
+    Case {
+        name: "t13-mounts-over-what-is-read",
+        rows: &["d11"],
+        tamper: "echo 67108864 >/run/lab/fake
 mount --bind /run/lab/fake \"$(cgroup t-view-file.service)/memory.max\"
 mount --bind /run/lab/fake /proc/$(main_pid t-view-status.service)/status
 mount --bind \"$(cgroup t-roomy.service)/memory.max\" \"$(cgroup t-view-same.service)/memory.max\"
 mount -t tmpfs none \"$(cgroup t-view-dir.service)\"",
-    restore: "umount \"$(cgroup t-view-file.service)/memory.max\"
+        restore: "umount \"$(cgroup t-view-file.service)/memory.max\"
 umount /proc/$(main_pid t-view-status.service)/status
 umount \"$(cgroup t-view-same.service)/memory.max\"
 umount \"$(cgroup t-view-dir.service)\"",
-    findings: &[("host", "V14.view.kernel_weaker")],
-}];
+        findings: &[("host", "V14.view.kernel_weaker")],
+    },
+];

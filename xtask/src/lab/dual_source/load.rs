@@ -31,7 +31,32 @@ pub(super) fn run(machine: &mut Machine<'_>) -> Result<Tally> {
     tally += count("150 units: bytes of the report", many.as_ref().map_err(clone).and_then(Many::bytes));
     tally += count("150 units: memory", many.as_ref().map_err(clone).and_then(Many::memory));
     machine.run("many-stop", MANY_DEADLINE)?;
+    tally += verity(machine)?;
     Ok(tally)
+}
+
+/// A device of dm-verity, whole and with one byte of its data flipped.
+fn verity(machine: &mut Machine<'_>) -> Result<Tally> {
+    const NAME: &str = "dm-verity: a flipped byte";
+    let open = machine.run("verity-open", SCRIPT_DEADLINE)?;
+    if open.status == 77 {
+        eprintln!("SKIP {NAME}: {}", open.text().trim());
+        return Ok(Tally { skipped: 1, ..Tally::default() });
+    }
+    let result = (|| {
+        ensure!(open.status == 0, "no device: {}", open.text());
+        let whole = observe(machine, "")?;
+        let corrupted = machine.run("verity-corrupt", SCRIPT_DEADLINE)?;
+        ensure!(corrupted.status == 0, "the flipped byte was read: {}", corrupted.text());
+        let seen = observe(machine, "")?;
+        ensure!(whole.codes("dm:*").is_empty(), "before: {:?}", whole.codes("dm:*"));
+        ensure!(!whole.pairs("dm:t-verity").is_empty(), "the device is not among the subjects");
+        let found = seen.codes("dm:t-verity");
+        ensure!(found.iter().any(|code| code.starts_with("V2.dm.table.")), "{found:?}");
+        anyhow::Ok(())
+    })();
+    machine.run("verity-close", SCRIPT_DEADLINE)?;
+    Ok(count(NAME, result))
 }
 
 fn clone(error: &anyhow::Error) -> anyhow::Error {
