@@ -18,6 +18,7 @@ mod cbor;
 mod challenge;
 mod enrol;
 mod evidence;
+pub mod intent;
 mod limits;
 mod names;
 mod profile;

@@ -2,7 +2,8 @@
 //!
 //! A report carries raw strings and no field for a norm or a verdict: whoever holds it judges it. It is whole, or a
 //! difference to an earlier report of the same chain. Lines that many facts share stand once, and a subject is told as
-//! what differs from another one: in a difference from itself as it was, else from one that it resembles.
+//! what differs from another one: in a difference from itself as it was, else from one that it resembles, the name of
+//! the unit left open.
 //!
 //! Decoding takes at most 32 times the bytes that came. What they unfold to is bounded by [`MAX_REPORT_UNFOLDED`] and,
 //! below that, by 1 MiB and 256 times their number; a difference adds what its base holds.
@@ -10,6 +11,7 @@
 mod body;
 mod error;
 mod lines;
+mod own;
 mod read;
 mod write;
 

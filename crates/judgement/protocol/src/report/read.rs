@@ -1,13 +1,13 @@
 //! From the tables of a report to the observation. Nothing in the tables is believed.
 
-use std::collections::btree_map::Entry as Place;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use avouch_pairs::{Attribute, Fact, Observation, Reading, Subject, UnitIdentity};
 
 use super::body::{Body, Entry, Identity, Run};
 use super::error::ReportError;
 use super::lines::Lines;
+use super::own::{closed, openings, stem};
 use crate::limits::MAX_REPORT_UNFOLDED;
 
 /// What a fact takes in memory beside its texts.
@@ -18,121 +18,163 @@ const FREE_BYTES: usize = 1024 * 1024;
 const FACTOR: usize = 256;
 
 pub(super) fn observation(lines: &Lines, body: &Body, base: Option<&Observation>) -> Result<Observation, ReportError> {
-    let values = Values::of(lines, body)?;
-    let mut room = Room::of(lines, body);
+    let mut unfolding =
+        Unfolding { values: Values::of(lines, body)?, room: Room::of(lines, body), entries: Vec::new() };
     let mut subjects: BTreeMap<String, Subject> = base.map(|base| base.subjects.clone()).unwrap_or_default();
     for (at, name) in body.removed.iter().enumerate() {
-        if at > 0 && body.removed.get(at.saturating_sub(1)) >= Some(name) {
+        let before = at.checked_sub(1).and_then(|before| body.removed.get(before));
+        if before.is_some_and(|before| before >= name) {
             return Err(ReportError::Order { what: "removed subjects", subject: at });
         }
         if subjects.remove(name).is_none() {
             return Err(ReportError::NothingToRemove { subject: name.clone() });
         }
     }
-    let gone: BTreeSet<&String> = body.removed.iter().collect();
     let entries = &body.subjects.0;
     for (at, entry) in entries.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|before| entries.get(before));
-        if before.is_some_and(|before| before.name >= entry.name) || gone.contains(&entry.name) {
+        if before.is_some_and(|before| before.name >= entry.name) || body.removed.binary_search(&entry.name).is_ok() {
             return Err(ReportError::Order { what: "names", subject: at });
         }
-        let subject = unfold(entry, at, entries, &subjects, &values, &mut room)?;
+        let own = subjects.remove(&entry.name);
+        let subject = unfolding.subject(entry, at, own)?;
         subjects.insert(entry.name.clone(), subject);
     }
     Ok(Observation { subjects })
 }
 
-fn unfold(
+/// The numbers of the readings of each fact.
+type Rows = BTreeMap<Attribute, [u32; 3]>;
+
+struct Unfolding<'a> {
+    values: Values<'a>,
+    room: Room,
+    /// Of the entries so far: what others may begin from.
+    entries: Vec<Option<Rows>>,
+}
+
+impl Unfolding<'_> {
+    fn subject(&mut self, entry: &Entry, at: usize, own: Option<Subject>) -> Result<Subject, ReportError> {
+        let (before, own) = own.map(|own| (own.identity, own.facts)).unzip();
+        let stem = stem(&entry.name);
+        let facts = match (entry.like.checked_sub(1), own) {
+            (None, Some(mut facts)) => {
+                let rows = changed(entry, at, |attribute| facts.remove(attribute).is_some())?;
+                for (attribute, row) in rows {
+                    let fact = self.fact(row, stem, at)?;
+                    self.room.take(FACT_BYTES)?;
+                    if facts.get(&attribute) == Some(&fact) {
+                        return Err(ReportError::Facts { subject: at });
+                    }
+                    facts.insert(attribute, fact);
+                }
+                self.entries.push(None);
+                facts
+            }
+            (like, _) => {
+                let rows = self.rows(entry, at, like)?;
+                let facts = rows.iter().map(|(attribute, row)| Ok((*attribute, self.fact(*row, stem, at)?)));
+                let facts = facts.collect::<Result<_, _>>()?;
+                self.entries.push(Some(rows));
+                facts
+            }
+        };
+        let identity = match &entry.identity {
+            Identity::None => None,
+            Identity::Same => match before.flatten() {
+                None => return Err(ReportError::Index { what: "earlier identities", wanted: 0, got: 0 }),
+                identity => identity,
+            },
+            Identity::This(run) => Some(self.identity(run, at)?),
+        };
+        Ok(Subject { identity, facts })
+    }
+
+    /// The rows of a subject that starts from an earlier entry, or from nothing.
+    fn rows(&mut self, entry: &Entry, at: usize, like: Option<u32>) -> Result<Rows, ReportError> {
+        let mut rows = match like {
+            None => Rows::new(),
+            Some(like) => {
+                let index = ReportError::Index { what: "earlier subjects", wanted: at, got: entry.like.into() };
+                let found = usize::try_from(like).ok().and_then(|like| self.entries.get(like)).and_then(Option::as_ref);
+                let found = found.ok_or(index)?;
+                self.room.take(found.len().saturating_mul(FACT_BYTES))?;
+                found.clone()
+            }
+        };
+        let new = changed(entry, at, |attribute| rows.remove(attribute).is_some())?;
+        for (attribute, row) in new {
+            match rows.insert(attribute, row) {
+                None => self.room.take(FACT_BYTES)?,
+                Some(same) if same == row => return Err(ReportError::Facts { subject: at }),
+                Some(_) => {}
+            }
+        }
+        Ok(rows)
+    }
+
+    fn fact(&mut self, row: [u32; 3], stem: Option<&str>, subject: usize) -> Result<Fact, ReportError> {
+        let [orchestrator, kernel, second] = row;
+        let mut reading = |number| self.values.reading(number, stem, subject, &mut self.room);
+        Ok(Fact { orchestrator: reading(orchestrator)?, kernel: reading(kernel)?, second: reading(second)? })
+    }
+
+    fn identity(&mut self, run: &Run, subject: usize) -> Result<UnitIdentity, ReportError> {
+        let mut text = |number: u32| {
+            let place = usize::try_from(number).unwrap_or(usize::MAX);
+            self.values.text(place, None, subject, &mut self.room)?.ok_or_else(|| self.values.index(number))
+        };
+        Ok(UnitIdentity {
+            invocation: run.invocation.0.clone(),
+            main_pid: run.main_pid,
+            main_start: run.main_start,
+            active_state: text(run.active_state)?,
+            sub_state: text(run.sub_state)?,
+            started_usec: run.started_usec,
+            attempts: run.attempts,
+            steady: run.steady,
+        })
+    }
+}
+
+/// What an entry says of facts, once what it takes away was there: each attribute with the numbers of its readings.
+fn changed(
     entry: &Entry,
-    at: usize,
-    entries: &[Entry],
-    subjects: &BTreeMap<String, Subject>,
-    values: &Values<'_>,
-    room: &mut Room,
-) -> Result<Subject, ReportError> {
-    let own = subjects.get(&entry.name);
-    let like = usize::try_from(entry.like).unwrap_or(usize::MAX);
-    let from = match like.checked_sub(1) {
-        None => own,
-        Some(like) => {
-            let index = ReportError::Index { what: "earlier subjects", wanted: at, got: entry.like.into() };
-            let other = entries.get(like).filter(|_| like < at).ok_or(index)?;
-            subjects.get(&other.name)
-        }
-    };
-    let mut facts = match from {
-        Some(from) if like == 0 => from.facts.clone(),
-        Some(from) => {
-            room.take(from.facts.values().map(size).sum())?;
-            from.facts.clone()
-        }
-        None => BTreeMap::new(),
-    };
-    let without = attributes(&entry.without, 1, at)?;
-    for attribute in &without {
-        if facts.remove(attribute).is_none() {
-            return Err(ReportError::NothingToRemove { subject: entry.name.clone() });
-        }
+    subject: usize,
+    mut remove: impl FnMut(&Attribute) -> bool,
+) -> Result<Vec<(Attribute, [u32; 3])>, ReportError> {
+    let without = attributes(entry.without.iter(), subject)?;
+    if !without.iter().all(&mut remove) {
+        return Err(ReportError::NothingToRemove { subject: entry.name.clone() });
     }
     let numbers = entry.facts.chunks_exact(4);
     if !numbers.remainder().is_empty() {
-        return Err(ReportError::Facts { subject: at });
+        return Err(ReportError::Facts { subject });
     }
-    for (attribute, numbers) in attributes(&entry.facts, 4, at)?.into_iter().zip(numbers) {
-        let [_, orchestrator, kernel, second] = *numbers else { return Err(ReportError::Facts { subject: at }) };
-        let fact = Fact {
-            orchestrator: values.reading(orchestrator, room)?,
-            kernel: values.reading(kernel, room)?,
-            second: values.reading(second, room)?,
-        };
-        room.take(FACT_BYTES)?;
-        match facts.entry(attribute) {
-            // A second spelling of what is there already.
-            Place::Occupied(there) if *there.get() == fact => {
-                return Err(ReportError::Facts { subject: at });
+    let mut rows = Vec::new();
+    for (attribute, numbers) in attributes(entry.facts.iter().step_by(4), subject)?.into_iter().zip(numbers) {
+        match *numbers {
+            [_, orchestrator, kernel, second] if without.binary_search(&attribute).is_err() => {
+                rows.push((attribute, [orchestrator, kernel, second]));
             }
-            Place::Occupied(mut there) => {
-                there.insert(fact);
-            }
-            Place::Vacant(_) if without.binary_search(&attribute).is_ok() => {
-                return Err(ReportError::Facts { subject: at });
-            }
-            Place::Vacant(free) => {
-                free.insert(fact);
-            }
+            _ => return Err(ReportError::Facts { subject }),
         }
     }
-    let identity = match &entry.identity {
-        Identity::None => None,
-        Identity::Same => match own.and_then(|own| own.identity.clone()) {
-            None => return Err(ReportError::Index { what: "earlier identities", wanted: 0, got: 0 }),
-            identity => identity,
-        },
-        Identity::This(run) => Some(values.identity(run, room)?),
-    };
-    Ok(Subject { identity, facts })
+    Ok(rows)
 }
 
-/// The attributes that stand at every `step`-th number, each less the one before.
-fn attributes(numbers: &[u32], step: usize, subject: usize) -> Result<Vec<Attribute>, ReportError> {
+/// Attributes that stand there each less the one before.
+fn attributes<'a>(steps: impl Iterator<Item = &'a u32>, subject: usize) -> Result<Vec<Attribute>, ReportError> {
     let mut last = 0u32;
     let mut attributes = Vec::new();
-    for number in numbers.iter().step_by(step) {
-        if *number == 0 {
+    for step in steps {
+        if *step == 0 {
             return Err(ReportError::Order { what: "attributes", subject });
         }
-        last = last.checked_add(*number).ok_or(ReportError::Facts { subject })?;
+        last = last.checked_add(*step).ok_or(ReportError::Facts { subject })?;
         attributes.push(Attribute(u16::try_from(last).map_err(|_| ReportError::Facts { subject })?));
     }
     Ok(attributes)
-}
-
-fn size(fact: &Fact) -> usize {
-    let text = |reading: &Reading| match reading {
-        Reading::Value(text) | Reading::Unreadable(text) | Reading::NotSupported(text) => text.len(),
-        Reading::Absent | Reading::NotRead => 0,
-    };
-    [&fact.orchestrator, &fact.kernel, &fact.second].map(text).iter().fold(FACT_BYTES, |sum, n| sum.saturating_add(*n))
 }
 
 /// What may still be unfolded.
@@ -144,7 +186,7 @@ struct Room {
 impl Room {
     /// By what the tables themselves take at least on the wire.
     fn of(lines: &Lines, body: &Body) -> Self {
-        let lines = lines.0.iter().map(|line| line.len().div_ceil(2));
+        let lines = lines.0.iter().map(|line| line.len().div_ceil(16));
         let lists = body.lists.0.iter().map(Vec::len);
         let entries = body.subjects.0.iter().map(|entry| {
             entry.name.len().saturating_add(entry.facts.len()).saturating_add(entry.without.len()).saturating_add(5)
@@ -166,9 +208,22 @@ impl Room {
 }
 
 /// The values by their numbers: the lines, then the lists.
-struct Values<'a> {
-    lines: &'a [String],
-    lists: Vec<(Vec<&'a str>, usize)>,
+struct Values<'a>(Vec<Value<'a>>);
+
+struct Value<'a> {
+    lines: Vec<&'a str>,
+    /// Bytes of the lines and what is between them.
+    len: usize,
+    /// Places at which the name of the subject belongs.
+    openings: usize,
+}
+
+impl<'a> Value<'a> {
+    fn of(lines: Vec<&'a str>) -> Self {
+        let len = lines.iter().fold(0usize, |sum, line| sum.saturating_add(line.len()).saturating_add(1));
+        let openings = lines.iter().map(|line| openings(line)).sum();
+        Self { lines, len, openings }
+    }
 }
 
 impl<'a> Values<'a> {
@@ -178,62 +233,47 @@ impl<'a> Values<'a> {
             let index = ReportError::Index { what: "lines", wanted: lines.0.len(), got: (*number).into() };
             found.map(String::as_str).ok_or(index)
         };
-        let mut lists = Vec::new();
+        let mut values: Vec<Value<'a>> = lines.0.iter().map(|line| Value::of(vec![line])).collect();
         for list in &body.lists.0 {
-            let texts = list.iter().map(line).collect::<Result<Vec<_>, _>>()?;
-            let bytes = texts.iter().fold(0usize, |sum, text| sum.saturating_add(text.len()).saturating_add(1));
-            lists.push((texts, bytes));
+            values.push(Value::of(list.iter().map(line).collect::<Result<_, _>>()?));
         }
-        Ok(Self { lines: &lines.0, lists })
-    }
-
-    fn len(&self) -> usize {
-        self.lines.len().saturating_add(self.lists.len())
+        Ok(Self(values))
     }
 
     fn index(&self, number: u32) -> ReportError {
-        ReportError::Index { what: "values", wanted: self.len(), got: number.into() }
+        ReportError::Index { what: "values", wanted: self.0.len(), got: number.into() }
     }
 
-    fn text(&self, number: usize, room: &mut Room) -> Option<Result<String, ReportError>> {
-        if let Some(line) = self.lines.get(number) {
-            return Some(room.take(line.len()).map(|()| line.clone()));
-        }
-        let (texts, bytes) = number.checked_sub(self.lines.len()).and_then(|list| self.lists.get(list))?;
-        Some(room.take(*bytes).map(|()| texts.join("\n")))
+    fn text(
+        &self,
+        number: usize,
+        stem: Option<&str>,
+        subject: usize,
+        room: &mut Room,
+    ) -> Result<Option<String>, ReportError> {
+        let Some(value) = self.0.get(number) else { return Ok(None) };
+        let names = value.openings.saturating_mul(stem.map_or(0, str::len));
+        room.take(value.len.saturating_add(names))?;
+        closed(value.lines.join("\n"), stem).map(Some).ok_or(ReportError::Facts { subject })
     }
 
-    fn reading(&self, number: u32, room: &mut Room) -> Result<Reading, ReportError> {
+    fn reading(
+        &self,
+        number: u32,
+        stem: Option<&str>,
+        subject: usize,
+        room: &mut Room,
+    ) -> Result<Reading, ReportError> {
         let Some(value) = usize::try_from(number).ok().and_then(|number| number.checked_sub(2)) else {
             return Ok(if number == 0 { Reading::NotRead } else { Reading::Absent });
         };
-        let (kind, value) = match self.len() {
-            0 => return Err(self.index(number)),
-            count => (value.checked_div(count), value.checked_rem(count).unwrap_or(0)),
-        };
-        let kind = match kind {
+        let kind = match value.checked_div(self.0.len()) {
             Some(0) => Reading::Value,
             Some(1) => Reading::Unreadable,
             Some(2) => Reading::NotSupported,
             _ => return Err(self.index(number)),
         };
-        self.text(value, room).ok_or_else(|| self.index(number))?.map(kind)
-    }
-
-    fn identity(&self, run: &Run, room: &mut Room) -> Result<UnitIdentity, ReportError> {
-        let mut text = |number: u32| {
-            let place = usize::try_from(number).unwrap_or(usize::MAX);
-            self.text(place, room).ok_or_else(|| self.index(number))?
-        };
-        Ok(UnitIdentity {
-            invocation: run.invocation.0.clone(),
-            main_pid: run.main_pid,
-            main_start: run.main_start,
-            active_state: text(run.active_state)?,
-            sub_state: text(run.sub_state)?,
-            started_usec: run.started_usec,
-            attempts: run.attempts,
-            steady: run.steady,
-        })
+        let value = value.checked_rem(self.0.len()).unwrap_or(0);
+        self.text(value, stem, subject, room)?.map(kind).ok_or_else(|| self.index(number))
     }
 }

@@ -4,5 +4,8 @@
 mod binding;
 mod golden;
 mod hostile;
+mod intent;
+mod observed;
+mod report;
 mod sample;
 mod token;
