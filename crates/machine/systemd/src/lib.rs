@@ -9,11 +9,15 @@
 //! | what systemd applied at boot, from files | [`configured`] |
 //!
 //! Nothing here asks the kernel about a unit. Properties are read one by one from an allow-list that stands beside the
-//! attributes they fill ([`property`]): the interfaces of execution settings also carry the environment, so they are
+//! attributes they fill ([`allowed`]): the interfaces of execution settings also carry the environment, so they are
 //! never read as a whole.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod configured;
+mod connect;
+mod dbus;
+mod device;
 mod error;
 mod manager;
 mod property;
@@ -23,7 +27,9 @@ mod unit;
 #[doc(no_inline)]
 pub use avouch_pairs::Observation;
 pub use configured::configured;
+pub use connect::How;
 pub use error::SystemdError;
-pub use manager::{How, Manager};
+pub use manager::{DEADLINE, Manager};
+pub use property::allowed;
 pub use signal::{Change, Changes};
 pub use unit::{Ask, Identity, UnitRef, UnitState};

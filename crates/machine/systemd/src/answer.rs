@@ -1,0 +1,123 @@
+//! Properties as they came, and the facts they make.
+
+use std::collections::BTreeMap;
+
+use avouch_pairs::{Attribute, Fact, Reading};
+use zbus::{OwnedVariant, Variant};
+
+use crate::dbus::{Answer, Failure};
+use crate::property::{self, Kind, On, Row};
+
+/// A property of a unit.
+pub(crate) type Key = (On, &'static str);
+
+/// The error of a property that the interface does not have.
+const UNKNOWN: [&str; 2] =
+    ["org.freedesktop.DBus.Error.UnknownProperty", "org.freedesktop.DBus.Error.UnknownInterface"];
+
+/// What came of asking for one property.
+#[derive(Debug)]
+enum Got {
+    Value(OwnedVariant),
+    Unknown,
+    Failed(String),
+}
+
+/// The answers to one exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    by_key: BTreeMap<Key, Got>,
+}
+
+// === impl Got ===
+
+impl From<Answer> for Got {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Ok(message) => {
+                let value = message.body("v").and_then(|body| {
+                    let (value, _) = body.deserialize::<Variant<'_>>().map_err(|error| error.to_string())?;
+                    value.try_to_owned().map_err(|error| error.to_string())
+                });
+                value.map_or_else(Self::Failed, Self::Value)
+            }
+            Err(Failure { name, .. }) if UNKNOWN.contains(&name.as_str()) => Self::Unknown,
+            Err(Failure { name, .. }) => Self::Failed(format!("systemd answered with {name}")),
+        }
+    }
+}
+
+// === impl Answers ===
+
+impl Answers {
+    pub(crate) fn of(answers: Vec<(Key, Answer)>) -> Self {
+        Self { by_key: answers.into_iter().map(|(key, answer)| (key, answer.into())).collect() }
+    }
+
+    /// Properties that this systemd does not have.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = Key> {
+        self.by_key.iter().filter(|(_, got)| matches!(got, Got::Unknown)).map(|(key, _)| *key)
+    }
+
+    /// The facts of some rows; `version` names systemd for people.
+    pub(crate) fn facts(&self, rows: impl Iterator<Item = &'static Row>, version: &str) -> BTreeMap<Attribute, Fact> {
+        rows.map(|row| (row.attribute, Fact::orchestrator(self.reading(row, version)))).collect()
+    }
+
+    /// What one row of the unit's tables comes to, if it has a value.
+    pub(crate) fn row(&self, kind: Kind, attribute: Attribute) -> Option<String> {
+        let row = kind.tables().find(|row| row.attribute == attribute)?;
+        self.reading(row, "").value().map(str::to_owned)
+    }
+
+    /// A property's text, if it is one.
+    pub(crate) fn text(&self, key: Key) -> Option<String> {
+        self.value(key).and_then(property::string).map(str::to_owned)
+    }
+
+    /// A property's number, if it is one.
+    pub(crate) fn number(&self, key: Key) -> Option<u64> {
+        match self.value(key)? {
+            Variant::U64(number) => Some(*number),
+            Variant::U32(number) => Some(u64::from(*number)),
+            _ => None,
+        }
+    }
+
+    /// A property's bytes in hexadecimal; empty for no bytes and for zeros alone.
+    pub(crate) fn hexadecimal(&self, key: Key) -> Option<String> {
+        let bytes = property::bytes(self.value(key)?)?;
+        Some(if bytes.iter().all(|byte| *byte == 0) { String::new() } else { property::hexadecimal(&bytes) })
+    }
+
+    fn value(&self, key: Key) -> Option<&Variant<'static>> {
+        match self.by_key.get(&key)? {
+            Got::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn reading(&self, row: &Row, version: &str) -> Reading {
+        if let Some(value) = row.newer.and_then(|name| self.value((row.on, name)))
+            && let Some(spelled) = (row.spell)(&[value])
+        {
+            return spelled.into();
+        }
+        let mut values = Vec::with_capacity(row.properties.len());
+        for name in row.properties {
+            match self.by_key.get(&(row.on, *name)) {
+                Some(Got::Value(value)) => values.push(&**value),
+                // What is unknown is asked once a connection, and then missing here.
+                Some(Got::Unknown) | None => return Reading::NotSupported(format!("{version} has no {name}")),
+                Some(Got::Failed(reason)) => return Reading::Unreadable(format!("{name}: {reason}")),
+            }
+        }
+        match (row.spell)(&values) {
+            Some(spelled) => spelled.into(),
+            None => {
+                let names = row.properties.join(", ");
+                Reading::Unreadable(format!("{names}: another type than systemd's interface states"))
+            }
+        }
+    }
+}
