@@ -1,9 +1,12 @@
-//! A live node's measurement logs, as the kernel shows them.
+//! A live node: its measurement logs, and what systemd and the kernel say of its units ([`observe`], [`watch`]).
 //!
-//! Nothing is parsed or judged here: the bytes go to the verifier as they are. Pseudo files report size 0, so every
+//! Nothing of the logs is parsed or judged here: the bytes go to the verifier as they are. Pseudo files report size 0, so every
 //! file is read until its end; every read stops at a limit that the caller gives, so a damaged or hostile file costs
 //! at most that much memory.
 #![forbid(unsafe_code)]
+
+pub mod observe;
+pub mod watch;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

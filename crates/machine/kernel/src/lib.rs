@@ -12,13 +12,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod ask;
+mod groups;
 pub mod source;
 
 use avouch_pairs::{Observation, Subject};
 use thiserror::Error;
 
 pub use ask::{HostAsk, UnitAsk};
-pub use source::Source;
+pub use source::{Directory, Source};
 
 /// The kernel of this machine, or a recording of one.
 pub struct Kernel {

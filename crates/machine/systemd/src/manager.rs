@@ -8,7 +8,7 @@ use avouch_pairs::{Attribute, Fact, Reading, Subject, attribute};
 use crate::answer::{Answers, Key};
 use crate::connect::Via;
 use crate::dbus::{Call, Connection, Message};
-use crate::property::{self, Kind, On, Row, Spelled};
+use crate::property::{self, CGROUP, Kind, On, Row, Spelled, UNIT};
 use crate::{Ask, Changes, How, Identity, SystemdError, UnitRef, UnitState};
 
 /// How long one exchange with systemd may take.
@@ -64,9 +64,15 @@ impl Manager {
     /// When nobody answers at any of the places that `how` names.
     pub fn connect_within(how: &How, deadline: Duration) -> Result<Self, SystemdError> {
         let twin = how.twin().map_err(|error| SystemdError::Closed { call: "connect", error })?;
-        let mut manager = Self { how: twin, deadline, link: None, ended: false };
+        let mut manager = Self::at(twin, deadline);
         manager.link()?;
         Ok(manager)
+    }
+
+    /// As [`Manager::connect_within`], but connects when something is asked: every question then tells why nobody
+    /// answers, and the first one after systemd came back is answered.
+    pub fn at(how: How, deadline: Duration) -> Self {
+        Self { how, deadline, link: None, ended: false }
     }
 
     /// Closes the connection until something is asked again: systemd queues its signals for every open one.
@@ -164,18 +170,19 @@ impl Manager {
         Ok(identity(&self.properties(unit, "Get", &identity_keys(kind).collect())?))
     }
 
-    /// Whether the unit is still what it was: the same run, with the same limits, which `set-property` changes without
-    /// a new run.
+    /// Whether the unit is still what it was: the same run, with the same limits and the same freezer state, which
+    /// change without a new run.
     ///
     /// # Errors
     /// When systemd does not answer.
     pub fn unchanged(&mut self, unit: &UnitRef, before: &UnitState) -> Result<bool, SystemdError> {
         let kind = Kind::of(&unit.name);
-        let limits = if kind == Kind::Other { &[] } else { property::CGROUP };
+        let restless: &[&'static [Row]] = if kind == Kind::Other { &[UNIT] } else { &[UNIT, CGROUP] };
+        let rows = || restless.iter().copied().flatten();
         let mut wanted: BTreeSet<Key> = identity_keys(kind).collect();
-        wanted.extend(limits.iter().flat_map(Row::keys));
+        wanted.extend(rows().flat_map(Row::keys));
         let answers = self.properties(unit, "Get", &wanted)?;
-        let same = answers.facts(limits.iter(), &self.version()).iter().all(|(attribute, fact)| {
+        let same = answers.facts(rows(), &self.version()).iter().all(|(attribute, fact)| {
             before.facts.get(attribute).is_some_and(|old| old.orchestrator == fact.orchestrator)
         });
         Ok(same && identity(&answers) == before.identity)

@@ -88,13 +88,10 @@ fn unit_of(path: &str) -> Option<String> {
     let mut rest = path.strip_prefix(UNITS)?.bytes();
     let mut name = Vec::new();
     while let Some(byte) = rest.next() {
-        let plain = match byte {
-            b'_' => match (digit(rest.next()?)?, digit(rest.next()?)?) {
-                (high, low) => high << 4 | low,
-            },
+        name.push(match byte {
+            b'_' => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
             byte => byte,
-        };
-        name.push(plain);
+        });
     }
     String::from_utf8(name).ok()
 }

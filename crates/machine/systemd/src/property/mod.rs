@@ -10,8 +10,8 @@ mod tables;
 
 use avouch_pairs::Attribute;
 pub(crate) use spelling::{bytes, hexadecimal, string};
-pub(crate) use tables::CGROUP;
-use tables::{EXEC, SERVICE, SOCKET, UNIT};
+pub(crate) use tables::{CGROUP, UNIT};
+use tables::{EXEC, SERVICE, SOCKET};
 use zbus::Variant;
 
 /// systemd's prefix of interfaces.

@@ -1,0 +1,162 @@
+//! One unit, read so that a change between the witnesses shows.
+
+use std::time::{Duration, Instant};
+
+use avouch_kernel::{Kernel, Pass, UnitAsk};
+use avouch_pairs::{Observation, Reading, Subject, attribute};
+use avouch_systemd::{Ask, Manager, SystemdError, UnitRef, UnitState};
+
+use super::Read;
+
+/// How often a unit is read before it counts as racing.
+const ATTEMPTS: u8 = 3;
+/// How long is waited before the second and the third time: a restart of a small service takes tens of milliseconds.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(120)];
+/// What stands for processes that two readings of systemd and one of the kernel between them do not agree on.
+const RESTLESS: &str = "processes came and went during every reading";
+
+/// Both witnesses of a unit.
+pub(super) struct Sandwich<'a, 'k> {
+    pub(super) manager: &'a mut Manager,
+    pub(super) kernel: &'a Kernel,
+    pub(super) pass: &'a Pass<'k>,
+    /// When no more attempts are made.
+    pub(super) until: Instant,
+}
+
+/// What one attempt saw.
+struct Attempt {
+    state: UnitState,
+    kernel: Subject,
+    main_start: u64,
+    /// The run, the limits and the main process stayed.
+    steady: bool,
+    /// Both witnesses may be held against each other over the processes.
+    processes: Census,
+}
+
+/// What the two lists of processes come to.
+enum Census {
+    /// Nothing changed, or the witnesses agree.
+    Settled,
+    /// systemd's second list, which agrees with the kernel's.
+    Later(Reading),
+    /// systemd's lists differ from each other and from the kernel's.
+    Restless,
+}
+
+// === impl Sandwich ===
+
+impl Sandwich<'_, '_> {
+    /// Reads until it stands still; `None` for a unit that went away, unless it was asked for by its name.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub(super) fn read(mut self, unit: &UnitRef, named: bool) -> Result<Option<Read>, SystemdError> {
+        let mut attempts = 1;
+        loop {
+            let fresh;
+            let pass = match attempts {
+                1 => self.pass,
+                // What the shared pass remembers is from before the change.
+                _ => {
+                    fresh = self.kernel.begin();
+                    &fresh
+                }
+            };
+            let seen = attempt(self.manager, self.kernel, pass, unit)?;
+            if gone(&seen.state) && !named {
+                return Ok(None);
+            }
+            let settled = seen.steady && !matches!(seen.processes, Census::Restless);
+            if settled || attempts == ATTEMPTS || !self.wait(attempts) {
+                return Ok(Some(seen.finish(unit, attempts)));
+            }
+            attempts += 1;
+        }
+    }
+
+    /// Waits before the next attempt; false where the time is up.
+    fn wait(&mut self, attempts: u8) -> bool {
+        let pause = BACKOFF.get(usize::from(attempts) - 1).copied().unwrap_or_default();
+        let enough = Instant::now() + pause < self.until;
+        if enough {
+            std::thread::sleep(pause);
+        }
+        enough
+    }
+}
+
+fn attempt(manager: &mut Manager, kernel: &Kernel, pass: &Pass<'_>, unit: &UnitRef) -> Result<Attempt, SystemdError> {
+    let state = manager.unit(unit)?;
+    let main = state.identity.main_pid;
+    let start = || if main == 0 { Some(0) } else { kernel.process_start(main) };
+    let before = start();
+    let seen = pass.unit(&kernel_ask(&state.ask));
+    let lives = before.is_some() && before == start();
+    let steady = manager.unchanged(unit, &state)? && lives;
+    let processes = census(manager, unit, &state, &seen)?;
+    Ok(Attempt { state, kernel: seen, main_start: before.unwrap_or_default(), steady, processes })
+}
+
+/// systemd's list is asked for again only where the kernel's is another.
+fn census(manager: &mut Manager, unit: &UnitRef, state: &UnitState, kernel: &Subject) -> Result<Census, SystemdError> {
+    let first = state.facts.get(&attribute::PROCESSES).map(|fact| &fact.orchestrator);
+    let seen = kernel.facts.get(&attribute::PROCESSES).map(|fact| &fact.kernel);
+    let (Some(first @ (Reading::Value(_) | Reading::Absent)), Some(seen @ (Reading::Value(_) | Reading::Absent))) =
+        (first, seen)
+    else {
+        return Ok(Census::Settled);
+    };
+    if first == seen {
+        return Ok(Census::Settled);
+    }
+    let second = manager.processes(unit)?;
+    Ok(match (second == *seen, second == *first) {
+        (true, _) => Census::Later(second),
+        (false, true) => Census::Settled,
+        (false, false) => Census::Restless,
+    })
+}
+
+/// Whether systemd has nothing of this unit any more.
+fn gone(state: &UnitState) -> bool {
+    matches!(state.identity.active_state.as_str(), "" | "inactive")
+}
+
+/// The same in the kernel's words.
+pub(super) fn kernel_ask(ask: &Ask) -> UnitAsk {
+    UnitAsk {
+        name: ask.name.clone(),
+        control_group: ask.control_group.clone(),
+        main_pid: ask.main_pid,
+        control_pid: ask.control_pid,
+        unit_files: ask.unit_files.clone(),
+        directories: ask.directories.clone(),
+        sockets: ask.sockets.clone(),
+        socket_paths: ask.socket_paths.clone(),
+    }
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    fn finish(self, unit: &UnitRef, attempts: u8) -> Read {
+        let Self { mut state, kernel, main_start, steady, processes } = self;
+        if let Some(fact) = state.facts.get_mut(&attribute::PROCESSES) {
+            match processes {
+                Census::Settled => {}
+                Census::Later(reading) => fact.orchestrator = reading,
+                Census::Restless => fact.orchestrator = Reading::Unreadable(RESTLESS.into()),
+            }
+        }
+        let identity = Some(state.identity.reported(main_start, attempts, steady));
+        let mut both = Observation::default();
+        both.subjects.insert(unit.name.clone(), Subject { identity, facts: state.facts });
+        let mut theirs = Observation::default();
+        theirs.subjects.insert(unit.name.clone(), kernel);
+        both.join(theirs);
+        let subject = both.subjects.remove(&unit.name).unwrap_or_default();
+        Read { subject, ask: state.ask }
+    }
+}
