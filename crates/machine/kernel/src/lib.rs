@@ -12,31 +12,44 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod ask;
+mod digests;
 mod groups;
+mod host;
+mod live;
+pub mod parse;
+mod pass;
+mod reading;
+mod sockets;
 pub mod source;
+mod sys;
+mod unit;
+
+use std::sync::Mutex;
 
 use avouch_pairs::{Observation, Subject};
 use thiserror::Error;
 
+use crate::host::Sweep;
+use crate::parse::stat::Stat;
+use crate::source::Root;
+
 pub use ask::{HostAsk, UnitAsk};
+pub use pass::Pass;
 pub use source::{Directory, Source};
 
 /// The kernel of this machine, or a recording of one.
 pub struct Kernel {
     source: Box<dyn Source>,
-}
-
-/// One pass over the machine: what many units share is read once.
-pub struct Pass<'k> {
-    kernel: &'k Kernel,
+    digests: digests::Digests,
+    sweep: Mutex<Sweep>,
 }
 
 /// Why the kernel cannot be asked at all.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KernelError {
-    /// There is no procfs: nothing can be read of any process.
-    #[error("/proc cannot be used: {0}; mount procfs there and hide nothing of it (no hidepid=, no subset=)")]
+    /// There is no procfs, or something else stands in its place: nothing can be read of any process.
+    #[error("/proc cannot be used: {0}; mount procfs there, and nothing over it")]
     NoProc(String),
 }
 
@@ -49,17 +62,17 @@ impl Kernel {
     /// # Errors
     /// [`KernelError`].
     pub fn open() -> Result<Self, KernelError> {
-        Err(KernelError::NoProc("not written yet".to_owned()))
+        Ok(Self::of(Box::new(live::Machine::open()?)))
     }
 
     /// What `source` shows.
     pub fn of(source: Box<dyn Source>) -> Self {
-        Self { source }
+        Self { source, digests: digests::Digests::default(), sweep: Mutex::default() }
     }
 
     /// Begins a pass.
     pub fn begin(&self) -> Pass<'_> {
-        Pass { kernel: self }
+        Pass::new(self, digests::BUDGET)
     }
 
     /// One unit in a pass of its own.
@@ -74,24 +87,8 @@ impl Kernel {
 
     /// When process `pid` started, in clock ticks since boot (field 22 of its stat); `None` when there is none.
     pub fn process_start(&self, pid: u32) -> Option<u64> {
-        let _ = (&self.source, pid);
-        None
-    }
-}
-
-// === impl Pass ===
-
-impl Pass<'_> {
-    /// Kernel and second columns of a unit's attributes. The identity is left to systemd.
-    pub fn unit(&self, ask: &UnitAsk) -> Subject {
-        let _ = (&self.kernel.source, ask);
-        Subject::default()
-    }
-
-    /// Kernel columns of the host, of every listener, of the sysctls and paths asked for and of device-mapper devices.
-    /// Ask it last: problems that units met stand in its [`avouch_pairs::attribute::VIEW`].
-    pub fn host(&self, ask: &HostAsk) -> Observation {
-        let _ = (&self.kernel.source, ask);
-        Observation::default()
+        let proc = self.source.root(Root::Proc).ok()?;
+        let stat = proc.read(&format!("{pid}/stat"), pass::SMALL).ok()?;
+        Stat::parse(&stat).ok().map(|stat| stat.start)
     }
 }

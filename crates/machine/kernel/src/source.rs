@@ -15,6 +15,12 @@ pub enum Root {
     Sys,
     /// securityfs, `/sys/kernel/security`.
     Security,
+    /// selinuxfs, `/sys/fs/selinux`.
+    Selinux,
+    /// debugfs, `/sys/kernel/debug`.
+    Debug,
+    /// tracefs, `/sys/kernel/tracing`.
+    Tracing,
     /// The file system of PID 1.
     Host,
 }
