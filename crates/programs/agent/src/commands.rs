@@ -18,7 +18,7 @@ use crate::show::LastSent;
 use crate::state::StateDir;
 use crate::status::{self, ReceiptReport, StatusReport};
 use crate::token::TokenSource;
-use crate::{service, tpm};
+use crate::{intent, observe, service, tpm};
 
 /// How long a person waits for the service to finish its round.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -47,6 +47,9 @@ pub fn execute(cli: &Cli) -> Result<Exit, AgentError> {
         Command::Status(args) => show_status(&config, args),
         Command::Show(_) => show_last(&config),
         Command::Ek(args) => show_endorsement_keys(&config, args),
+        Command::Observe(args) => observe::execute(&config, args),
+        Command::Collect => observe::collect(&config).map(|()| Exit::Done),
+        Command::Intent(command) => intent::execute(&config, command),
     }
 }
 

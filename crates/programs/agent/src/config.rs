@@ -9,7 +9,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use avouch_collect::{SECURITYFS, USERSPACE_LOG};
+use data_encoding::BASE64;
 use thiserror::Error;
+
+use crate::collector;
 
 /// The settings, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,37 @@ pub struct Config {
     pub securityfs: PathBuf,
     /// `userspace_log`: where systemd writes down what it measures; `/run/log/systemd/tpm2-measure.log`.
     pub userspace_log: PathBuf,
+    /// `collector`: the socket of the process that reads both witnesses; `/run/avouch/collector.sock`.
+    pub collector: PathBuf,
+    /// `[observe]`: what this machine should have.
+    pub observe: Observe,
+    /// `[cap]`: off unless the section stands there.
+    pub cap: Option<Cap>,
+}
+
+/// `[observe]`: the intent that observations are judged by on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observe {
+    /// `intent` and `intent_key`: a confirmed intent, and the only key whose word it may be.
+    pub intent: Option<PinnedIntent>,
+}
+
+/// A confirmed intent and the key that must have signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedIntent {
+    /// Where the signed intent is.
+    pub path: PathBuf,
+    /// Ed25519 public key.
+    pub key: [u8; 32],
+}
+
+/// `[cap]`: after a configured finding in two consecutive samples the node gives up its pass until the next boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// `pcr`: which PCR takes the cap; the policy of the node must name the same.
+    pub pcr: u8,
+    /// `on`: codes of findings; a `*` at the end stands for any rest.
+    pub on: Vec<String>,
 }
 
 /// Where a TPM answers.
@@ -74,12 +108,26 @@ pub enum ConfigError {
     },
 }
 
-/// Every key there is.
-pub const KEYS: [&str; 4] = ["state_dir", "tpm", "securityfs", "userspace_log"];
+/// Every key there is; those with a dot stand in the section before it.
+pub const KEYS: [&str; 9] = [
+    "state_dir",
+    "tpm",
+    "securityfs",
+    "userspace_log",
+    "collector",
+    "observe.intent",
+    "observe.intent_key",
+    "cap.pcr",
+    "cap.on",
+];
+/// PCRs that a cap may take: static ones that firmware, boot loader and kernel leave alone on some platform.
+const CAP_PCRS: [u8; 4] = [8, 13, 14, 15];
 
 /// Read when no other file is named; it need not exist.
 pub const DEFAULT_PATH: &str = "/etc/avouch/agent.toml";
 
+const CAP_PCR_FORM: &str = "8, 13, 14 or 15: a PCR that only a reset of the TPM clears, and that nothing else uses";
+const CAP_ON_FORM: &str = "a list of codes such as \"V12.lockdown.*\"";
 const TPM_FORM: &str = "`device:PATH`, or for a software TPM `unix:PATH` or `tcp:HOST:PORT`";
 
 // === impl Config ===
@@ -91,6 +139,9 @@ impl Default for Config {
             tpm: TpmAddress::Device("/dev/tpmrm0".into()),
             securityfs: SECURITYFS.into(),
             userspace_log: USERSPACE_LOG.into(),
+            collector: collector::SOCKET.into(),
+            observe: Observe::default(),
+            cap: None,
         }
     }
 }
@@ -125,11 +176,77 @@ impl Config {
                 "tpm" => config.tpm = tpm_address(value)?,
                 "securityfs" => config.securityfs = absolute_path("securityfs", value)?,
                 "userspace_log" => config.userspace_log = absolute_path("userspace_log", value)?,
+                "collector" => config.collector = absolute_path("collector", value)?,
+                "observe" => config.observe = observe(section("observe", value)?)?,
+                "cap" => config.cap = Some(cap(section("cap", value)?)?),
                 _ => return Err(ConfigError::UnknownKey { key: key.clone(), nearest: nearest_key(key) }),
             }
         }
         Ok(config)
     }
+}
+
+fn section<'t>(key: &'static str, value: &'t toml::Value) -> Result<&'t toml::Table, ConfigError> {
+    value.as_table().ok_or_else(|| ConfigError::Value { key, wanted: "a section", got: value.to_string() })
+}
+
+fn observe(table: &toml::Table) -> Result<Observe, ConfigError> {
+    let (mut path, mut signer) = (None, None);
+    for (key, value) in table {
+        match key.as_str() {
+            "intent" => path = Some(absolute_path("observe.intent", value)?),
+            "intent_key" => signer = Some(public_key(value)?),
+            _ => return Err(unknown_in("observe", key)),
+        }
+    }
+    // An intent that anybody may have written is no intent, and a key alone says nothing.
+    let missing = |key| ConfigError::Value { key, wanted: "set where the other of the two is", got: "nothing".into() };
+    match (path, signer) {
+        (None, None) => Ok(Observe { intent: None }),
+        (Some(path), Some(key)) => Ok(Observe { intent: Some(PinnedIntent { path, key }) }),
+        (Some(_), None) => Err(missing("observe.intent_key")),
+        (None, Some(_)) => Err(missing("observe.intent")),
+    }
+}
+
+fn cap(table: &toml::Table) -> Result<Cap, ConfigError> {
+    let (mut pcr, mut on) = (None, Vec::new());
+    for (key, value) in table {
+        match key.as_str() {
+            "pcr" => pcr = Some(cap_pcr(value)?),
+            "on" => on = finding_codes(value)?,
+            _ => return Err(unknown_in("cap", key)),
+        }
+    }
+    let missing = |key, wanted| ConfigError::Value { key, wanted, got: "nothing".into() };
+    match pcr {
+        None => Err(missing("cap.pcr", CAP_PCR_FORM)),
+        Some(_) if on.is_empty() => Err(missing("cap.on", CAP_ON_FORM)),
+        Some(pcr) => Ok(Cap { pcr, on }),
+    }
+}
+
+fn unknown_in(section: &str, key: &str) -> ConfigError {
+    let key = format!("{section}.{key}");
+    ConfigError::UnknownKey { nearest: nearest_key(&key), key }
+}
+
+fn public_key(value: &toml::Value) -> Result<[u8; 32], ConfigError> {
+    let wanted = "an Ed25519 public key in base64, as `avouch-agent intent key` prints it";
+    let refused = || ConfigError::Value { key: "observe.intent_key", wanted, got: value.to_string() };
+    let bytes = BASE64.decode(value.as_str().ok_or_else(refused)?.as_bytes()).map_err(|_| refused())?;
+    bytes.try_into().map_err(|_| refused())
+}
+
+fn cap_pcr(value: &toml::Value) -> Result<u8, ConfigError> {
+    let pcr = value.as_integer().and_then(|pcr| u8::try_from(pcr).ok()).filter(|pcr| CAP_PCRS.contains(pcr));
+    pcr.ok_or_else(|| ConfigError::Value { key: "cap.pcr", wanted: CAP_PCR_FORM, got: value.to_string() })
+}
+
+fn finding_codes(value: &toml::Value) -> Result<Vec<String>, ConfigError> {
+    let refused = || ConfigError::Value { key: "cap.on", wanted: CAP_ON_FORM, got: value.to_string() };
+    let codes = value.as_array().ok_or_else(refused)?.iter().map(|code| code.as_str().filter(|code| !code.is_empty()));
+    codes.map(|code| code.map(str::to_owned)).collect::<Option<_>>().ok_or_else(refused)
 }
 
 fn nearest_key(key: &str) -> &'static str {
@@ -187,6 +304,39 @@ mod tests {
         assert_eq!(config.tpm, TpmAddress::Software("unix:/b".into()));
         assert_eq!(config.securityfs, Path::new("/c"));
         assert_eq!(config.userspace_log, Path::new("/d"));
+        let key = BASE64.encode(&[7; 32]);
+        let config = parse(&format!(
+            "collector = '/e'\n[observe]\nintent = '/f'\nintent_key = '{key}'\n[cap]\npcr = 15\non = ['V12.lockdown.*']\n"
+        ))
+        .unwrap();
+        assert_eq!(config.collector, Path::new("/e"));
+        assert_eq!(config.observe.intent, Some(PinnedIntent { path: "/f".into(), key: [7; 32] }));
+        assert_eq!(config.cap, Some(Cap { pcr: 15, on: vec!["V12.lockdown.*".into()] }));
+    }
+
+    #[test]
+    fn the_file_that_is_shipped_says_the_defaults() {
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../dist/agent.toml");
+        assert_eq!(Config::load(Some(Path::new(shipped))).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn half_a_section_is_refused() {
+        let key = BASE64.encode(&[7; 32]);
+        for text in [
+            "[observe]\nintent = '/f'".to_owned(),
+            format!("[observe]\nintent_key = '{key}'"),
+            "[observe]\nintent = '/f'\nintent_key = 'short'".to_owned(),
+            "[cap]\npcr = 15".to_owned(),
+            "[cap]\non = ['X']".to_owned(),
+            "[cap]\npcr = 16\non = ['X']".to_owned(),
+            "[cap]\npcr = 15\non = [7]".to_owned(),
+            "cap = 7".to_owned(),
+        ] {
+            assert!(matches!(parse(&text), Err(ConfigError::Value { .. })), "{text}");
+        }
+        let error = parse("[observe]\nintnt = '/f'").unwrap_err();
+        assert!(matches!(&error, ConfigError::UnknownKey { nearest: "observe.intent", .. }), "{error}");
     }
 
     #[test]

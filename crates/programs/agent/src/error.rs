@@ -3,15 +3,18 @@
 use avouch_collect::CollectError;
 use avouch_crypto::client_key::KeyError;
 use avouch_crypto::tls::TlsError;
-use avouch_protocol::{NodeTag, WireError};
+use avouch_kernel::KernelError;
+use avouch_protocol::{NodeTag, ReportError, WireError};
 use avouch_tpm::TransportError;
 use thiserror::Error;
 
 use crate::challenge::ChallengeError;
 use crate::cli::Exit;
+use crate::collector::LinkError;
 use crate::config::ConfigError;
 use crate::enrol::EnrolError;
 use crate::http::HttpError;
+use crate::intent::IntentTrouble;
 use crate::receipt::ReceiptError;
 use crate::state::{EnrolmentError, StateError, Trouble};
 use crate::status::FORK_REMEDY;
@@ -29,6 +32,9 @@ pub enum AgentError {
         /// Its server.
         origin: String,
     },
+    /// The TPM has no SHA-256 bank, or gives no value of a PCR in it.
+    #[error("the TPM gives no value of the PCR in the SHA-256 bank")]
+    Bank,
     /// The challenge must not be answered.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
@@ -47,6 +53,9 @@ pub enum AgentError {
     /// No usable answer.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// There is no intent to judge by, sign or show.
+    #[error(transparent)]
+    Intent(#[from] IntentTrouble),
     /// No client key can be made.
     #[error("no client key can be made: {0}")]
     Key(KeyError),
@@ -58,9 +67,15 @@ pub enum AgentError {
         /// Seconds until the server wants to hear of this node again.
         next_in: u64,
     },
+    /// Talker and collector do not understand each other.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// There is no enrolment.
     #[error("this machine is not enrolled")]
     NotEnrolled,
+    /// Nothing that was asked for was seen.
+    #[error("nothing of what was asked for could be seen: no such unit, or no fact of it could be read")]
+    NothingSeen,
     /// There is no evidence to show.
     #[error("nothing was sent yet")]
     NothingSent,
@@ -70,6 +85,9 @@ pub enum AgentError {
     /// The answer is no receipt for what was sent.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// An observation does not fit a report, or a stored report cannot be read.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// Signals cannot be caught.
     #[error("signals cannot be caught: {0}")]
     Signals(std::io::Error),
@@ -88,6 +106,9 @@ pub enum AgentError {
     /// The TPM cannot be opened.
     #[error(transparent)]
     TpmOpen(#[from] TransportError),
+    /// The kernel cannot be asked.
+    #[error(transparent)]
+    Unobservable(#[from] KernelError),
     /// A stored message cannot be read.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -110,14 +131,20 @@ impl AgentError {
             Self::Http(HttpError::Unreachable { .. }) => "SERVER_UNREACHABLE",
             Self::Http(HttpError::Tls { .. }) => "SERVER_NOT_TRUSTED",
             Self::Http(HttpError::Answer { .. }) => "SERVER_ANSWER",
+            Self::Intent(_) => "INTENT",
             Self::KeyLost { .. } => "KEY_LOST",
+            Self::Link(LinkError::Absent { .. }) => "COLLECTOR_ABSENT",
+            Self::Link(_) => "COLLECTOR",
             Self::NotEnrolled => "NOT_ENROLLED",
+            Self::NothingSeen => "NOTHING_SEEN",
             Self::NothingSent => "NOTHING_SENT",
-            Self::Attest(_) | Self::Tpm(_) | Self::TpmOpen(_) => "TPM",
+            Self::Attest(_) | Self::Bank | Self::Tpm(_) | Self::TpmOpen(_) => "TPM",
+            Self::Report(_) => "REPORT",
             Self::Receipt(_) => "RECEIPT_REFUSED",
             Self::Signals(_) => "SIGNALS",
             Self::State(_) | Self::Wire(_) => "STATE",
             Self::Token(_) => "TOKEN",
+            Self::Unobservable(_) => "UNOBSERVABLE",
         }
     }
 
@@ -125,6 +152,8 @@ impl AgentError {
     pub fn remedy(&self) -> String {
         let fixed = match self {
             Self::State(error) => return error.remedy(),
+            Self::Intent(error) => error.remedy(),
+            Self::Link(error) => error.remedy(),
             Self::Http(HttpError::Refused(refusal)) => return refusal.remedy.clone(),
             Self::AlreadyEnrolled { .. } => "to replace the enrolment add --re-enroll; the node then gets new keys",
             Self::Challenge(ChallengeError::Fork { .. }) => FORK_REMEDY,
@@ -145,7 +174,11 @@ impl AgentError {
             }
             Self::Http(HttpError::Answer { .. }) => "check that the URL leads to an Avouch server of the same release",
             Self::NotEnrolled => "ask for a token and run `avouch-agent enroll TOKEN`",
+            Self::NothingSeen => "run as root, and check the unit's name with `systemctl list-units --all`",
             Self::NothingSent => "run `avouch-agent once`",
+            Self::Bank => "allocate the SHA-256 bank in the firmware's settings of the TPM",
+            Self::Report(_) => "report it with the output of `avouch-agent observe --json`",
+            Self::Unobservable(_) => "run as root, on the host and not in a container",
             Self::Attest(_) | Self::Tpm(_) | Self::TpmOpen(_) => {
                 "check that the TPM is enabled in the firmware, that `tpm` in the configuration names it, and run as root"
             }
@@ -178,6 +211,7 @@ impl AgentError {
         match self {
             Self::Http(HttpError::Unreachable { .. } | HttpError::Answer { .. }) => Exit::NoAnswer,
             Self::Http(_) => Exit::Refused,
+            Self::NothingSeen | Self::Unobservable(_) => Exit::NoAnswer,
             Self::Config(_) | Self::NotEnrolled => Exit::Config,
             Self::Token(_) => Exit::Usage,
             _ => Exit::Local,

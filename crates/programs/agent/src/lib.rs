@@ -11,9 +11,11 @@
 
 pub mod agent;
 pub mod backoff;
+pub mod chain;
 pub mod challenge;
 pub mod cli;
 pub mod clock;
+pub mod collector;
 pub mod commands;
 pub mod config;
 mod durable;
@@ -22,7 +24,10 @@ pub mod error;
 pub mod evidence;
 mod hash;
 pub mod http;
+pub mod intent;
+pub mod observe;
 pub mod receipt;
+pub mod reporter;
 pub mod service;
 pub mod show;
 pub mod state;

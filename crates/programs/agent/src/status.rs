@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::clock::wall_clock;
 use crate::error::AgentError;
 use crate::receipt::VerifiedReceipt;
-use crate::state::{Enrolment, StateDir, Trouble};
+use crate::state::{Enrolment, Looked, StateDir, Trouble};
 
 /// The shape that `status --json` prints; fields are added, never changed or removed, while `version` is 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +31,8 @@ pub struct StatusReport {
     pub last_try: Option<u64>,
     /// What went wrong in it; `null` when a receipt came.
     pub last_error: Option<Trouble>,
+    /// What the newest report came to on this node; `null` before the first.
+    pub looked: Option<Looked>,
     /// A challenge that did not continue this node's chain, and the receipt that it should have continued.
     pub chain_fork: Option<ForkReport>,
 }
@@ -117,6 +119,7 @@ impl StatusReport {
             next_try: outcome.as_ref().and_then(|outcome| Some(outcome.at.saturating_add(outcome.next_in?))),
             last_try: outcome.as_ref().map(|outcome| outcome.at),
             last_error: outcome.and_then(|outcome| outcome.trouble),
+            looked: state.looked()?,
             chain_fork: None,
         };
         if let Some(enrolment) = &enrolment {
@@ -193,6 +196,9 @@ impl Display for StatusReport {
                 waiting.bytes, waiting.seq
             )?;
         }
+        if let Some(looked) = &self.looked {
+            writeln!(f, "Reports:      {looked}, {}", ago(looked.at))?;
+        }
         if let Some(next) = self.next_try {
             writeln!(f, "Next try:     {}", ahead(next))?;
         }
@@ -207,6 +213,20 @@ impl Display for StatusReport {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in this boot session, {} not yet with the server", self.reports, self.waiting)?;
+        for verdict in ["fail", "inconclusive"] {
+            let levels: Vec<_> = self.levels.iter().filter(|level| level.verdict == verdict).map(|l| &*l.id).collect();
+            if !levels.is_empty() {
+                write!(f, "; {verdict}: {}", levels.join(" "))?;
+            }
+        }
+        let s = if self.findings == 1 { "" } else { "s" };
+        write!(f, "; {} finding{s} (`avouch-agent observe`)", self.findings)
     }
 }
 

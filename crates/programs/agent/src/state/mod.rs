@@ -8,6 +8,9 @@
 //! | `last-sent` | the newest evidence that has a receipt | after each round |
 //! | `fork` | a challenge that does not continue the chain, beside the receipt it should continue | when it is met |
 //! | `outcome.json` | what came of the last attempt, for `status` | after each attempt |
+//! | `looked.json` | what the newest report came to here, for `status` | after each report |
+//! | `reports` | the reports of this boot session ([`crate::chain`]) | before and after each TPM2_PCR_Extend |
+//! | `report-key` | the key that signs reports, wrapped by the TPM | when the boot state changed |
 //! | `lock` | held by whoever works with the TPM or writes here | |
 //!
 //! The directory is its owner's alone (0700), files are 0600 and are replaced in one durable step, so that a process
@@ -18,6 +21,7 @@
 mod enrolment;
 mod leftovers;
 mod lock;
+mod looked;
 mod outcome;
 
 use std::io;
@@ -30,12 +34,14 @@ use thiserror::Error;
 
 pub use enrolment::{Enrolment, EnrolmentError, Trust};
 pub use lock::StateLock;
+pub use looked::{LevelLooked, Looked};
 pub use outcome::{Outcome, Trouble};
 
 use crate::durable;
 
 const ENROLMENT: &str = "enrolment";
 const OUTCOME: &str = "outcome.json";
+const LOOKED: &str = "looked.json";
 /// Room for a challenge and field headers around the evidence.
 const MAX_SPOOL_BYTES: usize = MAX_EVIDENCE_BYTES + 64 * 1024;
 /// A receipt, a fork or an outcome: a few kilobytes at most.
@@ -276,6 +282,26 @@ impl StateDir {
         let write = |error| StateError::Write { path: self.path.join(OUTCOME), error };
         let text = serde_json::to_vec_pretty(outcome).map_err(|error| write(error.into()))?;
         self.write(OUTCOME, &text)
+    }
+
+    /// What the newest report came to.
+    ///
+    /// # Errors
+    /// [`StateError::Read`], [`StateError::Damaged`].
+    pub fn looked(&self) -> Result<Option<Looked>, StateError> {
+        let Some(bytes) = self.read(LOOKED, MAX_SMALL_BYTES)? else { return Ok(None) };
+        let looked = serde_json::from_slice(&bytes);
+        looked.map(Some).map_err(|error| self.damaged(LOOKED, error.to_string()))
+    }
+
+    /// Writes down what a report came to.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn keep_looked(&self, _lock: &StateLock, looked: &Looked) -> Result<(), StateError> {
+        let write = |error| StateError::Write { path: self.path.join(LOOKED), error };
+        let text = serde_json::to_vec_pretty(looked).map_err(|error| write(error.into()))?;
+        self.write(LOOKED, &text)
     }
 
     pub(crate) fn damaged(&self, name: &str, reason: String) -> StateError {
