@@ -138,7 +138,7 @@ fn stop_signal() -> std::io::Result<Receiver<()>> {
 }
 
 /// Without a service manager nobody listens, and that is fine.
-fn notify(state: &[NotifyState<'_>]) {
+pub(crate) fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "the service manager cannot be told");
     }

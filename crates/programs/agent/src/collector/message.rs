@@ -93,6 +93,9 @@ pub enum EventKind {
     /// A kernel module came or went.
     #[n(3)]
     Module,
+    /// More happened than was kept apart.
+    #[n(4)]
+    Everything,
 }
 
 // === impl Told ===
@@ -122,6 +125,7 @@ impl EventKind {
             Self::CgroupWritten => "cgroup file written",
             Self::Listener => "listening sockets changed",
             Self::Module => "kernel modules changed",
+            Self::Everything => "much happened at once",
         }
     }
 }

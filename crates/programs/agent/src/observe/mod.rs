@@ -33,6 +33,9 @@ pub use scope::Wanted;
 pub use terminal::{Detail, View, overall, render};
 pub use witnesses::{Live, collect};
 
+const FOR_PEOPLE: &str =
+    "Unsigned: this is a look for people; `avouch-agent observe --json` prints the report with the TPM's signature.";
+
 /// One pass over both witnesses, and what it comes to.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -91,7 +94,7 @@ impl Session<'_> {
     fn look(&mut self) -> Result<Seen, AgentError> {
         let progress = progress::begin("reading what systemd says and what the kernel does");
         let (started, began) = (wall_clock_ms(), Moment::now());
-        let observation = self.wanted.restricted(self.live.observe(&self.wanted.scope));
+        let observation = self.live.observe(&self.wanted.scope);
         let (finished, ended) = (wall_clock_ms(), Moment::now());
         drop(progress);
         if observation.subjects.is_empty() {
@@ -142,7 +145,7 @@ impl Session<'_> {
             judged: &seen.judged,
             detail: self.detail(),
             heading: &self.heading(seen),
-            signature: "Unsigned: this is a look for people. `avouch-agent observe --json` prints the report that a TPM signs.",
+            signature: Some(FOR_PEOPLE),
         };
         say(&render(&view, Look::of_stdout(self.args.no_color)));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use avouch_pairs::{Attribute, Intent, Judged, Level, LevelResult, LevelVerdict, Observation, subject};
+use avouch_pairs::{Attribute, Intent, Judged, Level, LevelResult, LevelVerdict, subject};
 
 use crate::cli::ObserveArgs;
 use crate::collector::ScopeAsked;
@@ -38,14 +38,6 @@ impl Wanted {
     pub fn everything(intent: Option<&Intent>) -> ScopeAsked {
         let names = |kind| intent.map(|intent| named(intent, kind)).unwrap_or_default();
         ScopeAsked { units: None, levels: None, paths: names(subject::PATH), sysctls: names(subject::SYSCTL) }
-    }
-
-    /// Without subjects that were not asked for.
-    pub fn restricted(&self, mut observation: Observation) -> Observation {
-        if self.units.is_some() {
-            observation.subjects.retain(|name, _| self.wants_subject(name));
-        }
-        observation
     }
 
     /// The part of the intent that was looked at: the rest is neither kept nor broken.

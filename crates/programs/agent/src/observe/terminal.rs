@@ -37,8 +37,8 @@ pub struct View<'a> {
     pub detail: Detail,
     /// Which machine and which sources, one line each.
     pub heading: &'a [String],
-    /// Whether the report is signed and by what, or why not.
-    pub signature: &'a str,
+    /// Whether the report is signed and by what, or why not; `None` for a part of a report, which has no levels either.
+    pub signature: Option<&'a str>,
 }
 
 /// Pairs and findings of one subject, e.g. a unit.
@@ -56,9 +56,12 @@ pub fn render(view: &View<'_>, look: Look) -> String {
     }
     page.blank();
     page.subjects(view);
-    page.levels(view.judged);
-    page.unread(view.observation);
-    page.summary(view);
+    if let Some(signature) = view.signature {
+        page.levels(view.judged);
+        page.unread(view.observation);
+        page.summary(view);
+        page.wrap(Tone::Slim, 0, signature);
+    }
     page.text
 }
 
@@ -210,7 +213,6 @@ impl Page {
         };
         let line = format!("{} {line}, {} seen.", self.look.sign(tone), counted(units, "unit"));
         self.wrap(tone, 0, &line);
-        self.wrap(Tone::Slim, 0, view.signature);
     }
 
     /// `lead  text`, the text wrapped and aligned behind the lead.

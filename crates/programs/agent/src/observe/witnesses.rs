@@ -1,19 +1,32 @@
 //! Both witnesses of the running machine.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
+use avouch_collect::observe::{Observer, Scope};
+use avouch_collect::watch::{Trigger, Watch};
 use avouch_kernel::Kernel;
 use avouch_pairs::Observation;
 use avouch_systemd::{How, Manager};
+use sd_notify::NotifyState;
 
-use crate::collector::{self, Hub, LinkError, ScopeAsked, Witnesses};
+use crate::collector::{self, EventKind, Hub, ScopeAsked, Witnesses, hidden};
 use crate::config::Config;
 use crate::error::AgentError;
+use crate::service::notify;
+
+/// Between two signs of life while nothing happens.
+const LOOK: Duration = Duration::from_secs(20);
+/// Where PID 1 sees its files.
+const HOST_ROOT: &str = "/proc/1/root";
 
 /// systemd, if it answers, and the kernel.
 pub struct Live {
-    _manager: Option<Manager>,
-    _kernel: Kernel,
+    observer: Observer,
+    with_systemd: bool,
 }
 
 // === impl Live ===
@@ -32,14 +45,32 @@ impl Live {
                 None
             }
         };
-        Ok(Self { _manager: manager, _kernel: Kernel::open()? })
+        let with_systemd = manager.is_some();
+        let observer = Observer::new(manager, Kernel::open()?);
+        // A sandbox has a file system view of its own; systemd's configuration is what PID 1 sees.
+        Ok(Self { observer: if own_view() { observer.rooted(HOST_ROOT) } else { observer }, with_systemd })
     }
+}
+
+fn own_view() -> bool {
+    let of = |pid: &str| fs::read_link(Path::new("/proc").join(pid).join("ns/mnt"));
+    matches!((of("self"), of("1")), (Ok(ours), Ok(theirs)) if ours != theirs) && Path::new(HOST_ROOT).is_dir()
 }
 
 impl Witnesses for Live {
     fn observe(&mut self, scope: &ScopeAsked) -> Observation {
-        let _ = scope;
-        Observation::default()
+        // A collector that started before systemd answered must not stay without it for good.
+        if !self.with_systemd
+            && let Ok(again) = Self::open()
+        {
+            *self = again;
+        }
+        self.observer.observe(&Scope {
+            units: scope.units.clone(),
+            levels: scope.known_levels(),
+            paths: scope.paths.clone(),
+            sysctls: scope.sysctls.clone(),
+        })
     }
 }
 
@@ -49,8 +80,38 @@ impl Witnesses for Live {
 /// [`AgentError::Link`], [`AgentError::Unobservable`].
 pub fn collect(config: &Config) -> Result<(), AgentError> {
     let listener = collector::listen(&config.collector)?;
-    let hub = Arc::new(Hub::default());
+    for hidden in hidden(Path::new("/proc")) {
+        tracing::warn!("hidden from the collector: {}; to do: {}", hidden.what, hidden.remedy);
+    }
     let live = Live::open()?;
-    let served: Result<(), LinkError> = collector::serve(&listener, live, &hub);
-    Ok(served?)
+    let hub = Arc::new(Hub::default());
+    let telling = Arc::clone(&hub);
+    thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&telling)).map_err(AgentError::Signals)?;
+    notify(&[NotifyState::Ready, NotifyState::Status("reading both witnesses for the talker")]);
+    Ok(collector::serve(&listener, live, &hub)?)
+}
+
+/// Hands every event on.
+fn watch(hub: &Hub) {
+    let mut watch = Watch::start(How::Auto);
+    for blind in watch.blind() {
+        tracing::warn!("not watched: {blind}; it is seen in the next slot");
+    }
+    loop {
+        for trigger in watch.next(LOOK) {
+            let (kind, subject) = event(trigger);
+            hub.tell(kind, &subject);
+        }
+    }
+}
+
+/// An event as it is told.
+pub(super) fn event(trigger: Trigger) -> (EventKind, String) {
+    match trigger {
+        Trigger::UnitChanged(unit) => (EventKind::UnitChanged, unit),
+        Trigger::CgroupWritten(unit) => (EventKind::CgroupWritten, unit),
+        Trigger::Listener => (EventKind::Listener, String::new()),
+        Trigger::Module => (EventKind::Module, String::new()),
+        Trigger::Everything => (EventKind::Everything, String::new()),
+    }
 }
