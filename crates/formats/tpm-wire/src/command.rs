@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::frame::{Authorization, CommandCode, encode_command, open_command, read_auths};
-use crate::parts::SensitiveCreate;
+use crate::parts::{SensitiveCreate, Ticket};
 use crate::public::SizedPublic;
 use crate::response;
 use crate::wire::Wire;
@@ -314,6 +314,20 @@ commands! {
         }
     }
 
+    /// Adds "while these PCRs have these values" to a policy session.
+    PolicyPcr<'a> = "TPM2_PolicyPCR", 0x17F, 0 => response::Empty {
+        handles {
+            /// Session that is extended.
+            policy_session,
+        }
+        parameters {
+            /// Digest of the values, or empty for those of now.
+            pcr_digest: &'a [u8],
+            /// PCRs.
+            pcrs: SelectionList,
+        }
+    }
+
     /// Makes a credential with the TPM's public operation alone; Avouch's verifier does the same without a TPM.
     MakeCredential<'a> = "TPM2_MakeCredential", 0x168, 0 => response::MakeCredential<'r> {
         handles {
@@ -390,6 +404,28 @@ commands! {
             /// Scheme, null for the key's own.
             in_scheme: Scheme,
         }
+    }
+
+    /// Signs a digest that comes from outside, with a key that is not restricted.
+    Sign<'a> = "TPM2_Sign", 0x15D, 1 => response::Sign<'r> {
+        handles {
+            /// Key.
+            key_handle,
+        }
+        parameters {
+            /// Digest.
+            digest: &'a [u8],
+            /// Scheme, null for the key's own.
+            in_scheme: Scheme,
+            /// That the TPM made the digest itself, or [`Ticket::NO_HASHCHECK`].
+            validation: Ticket<'a>,
+        }
+    }
+
+    /// Reads time and clock, unsigned.
+    ReadClock = "TPM2_ReadClock", 0x181, 0 => response::ReadClock {
+        handles {}
+        parameters {}
     }
 
     /// Extends a PCR in the banks of the digests.

@@ -42,6 +42,11 @@ pub struct Ticket<'a> {
     pub digest: &'a [u8],
 }
 
+impl Ticket<'_> {
+    /// TPMT_TK_HASHCHECK of a digest that the TPM did not make: a null ticket.
+    pub const NO_HASHCHECK: Ticket<'static> = Ticket { tag: 0x8024, hierarchy: Handle::NULL, digest: &[] };
+}
+
 impl<'a> Wire<'a> for Ticket<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {
         Ok(Self { tag: reader.u16()?, hierarchy: Handle::read(reader)?, digest: reader.sized()? })

@@ -43,6 +43,11 @@ impl ResponseCode {
         matches!(self.subject(), Some(Subject::Parameter(_)))
     }
 
+    /// TPM_RC_HANDLE, or TPM_RC_REFERENCE_H0 to H6: a handle of the command names nothing that is loaded.
+    pub const fn names_a_lost_handle(self) -> bool {
+        self.base().0 == Self::HANDLE.0 || matches!(self.0, 0x910..=0x916)
+    }
+
     /// TPM_RC_INITIALIZE: the TPM was not started.
     pub const INITIALIZE: Self = Self(0x100);
     /// TPM_RC_FAILURE: failure mode, or an internal error.
@@ -65,6 +70,8 @@ impl ResponseCode {
     pub const VALUE: Self = Self(0x084);
     /// TPM_RC_HANDLE, base.
     pub const HANDLE: Self = Self(0x08B);
+    /// TPM_RC_POLICY_FAIL, base.
+    pub const POLICY_FAIL: Self = Self(0x09D);
     /// TPM_RC_INTEGRITY, base.
     pub const INTEGRITY: Self = Self(0x09F);
     /// TPM_RC_BAD_AUTH, base.

@@ -6,7 +6,7 @@ use crate::frame::{ReplyError, encode_reply, open_reply, read_header};
 use crate::parts::{Capability, NvPublic, Ticket};
 use crate::public::SizedPublic;
 use crate::wire::Wire;
-use crate::{Handle, SelectionList, Signature, WireError};
+use crate::{ClockInfo, Handle, SelectionList, Signature, WireError};
 
 pub use crate::frame::encode_refusal;
 
@@ -218,6 +218,26 @@ replies! {
             attest: &'r [u8],
             /// The signature.
             signature: Signature<'r>,
+        }
+    }
+
+    /// Answer to TPM2_Sign.
+    Sign<'r> {
+        handles {}
+        parameters {
+            /// The signature.
+            signature: Signature<'r>,
+        }
+    }
+
+    /// Answer to TPM2_ReadClock: TPMS_TIME_INFO.
+    ReadClock {
+        handles {}
+        parameters {
+            /// Milliseconds since the TPM was last powered or reset.
+            time: u64,
+            /// Clock and counters.
+            clock: ClockInfo,
         }
     }
 

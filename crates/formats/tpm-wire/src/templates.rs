@@ -2,7 +2,7 @@
 
 use crate::key::{Curve, Kdf, Key, Scheme, Symmetric};
 use crate::public::Attributes;
-use crate::{HashAlg, PublicArea};
+use crate::{HashAlg, PcrSelection, PublicArea};
 
 /// Version of [`AK_PARENT`] and [`AK`] together.
 pub const VERSION: u32 = 1;
@@ -82,6 +82,36 @@ pub const AK: PublicArea<'static> = PublicArea {
     },
 };
 
+/// The PCRs whose values are the boot state that [`report_key`] is bound to. PCRs that move at run time are not among
+/// them.
+pub const REPORT_KEY_PCRS: PcrSelection =
+    PcrSelection { bank: HashAlg::Sha256, mask: 1 | 1 << 2 | 1 << 4 | 1 << 7 | 1 << 12 };
+
+/// The key that signs reports: P-256, ECDSA with SHA-256, below [`AK_PARENT`], usable only under `policy`, which is
+/// [`crate::pcr_policy`] over [`REPORT_KEY_PCRS`] in the approved boot state.
+///
+/// userWithAuth is clear: with it the key would sign with an empty password whatever the PCRs say. adminWithPolicy is
+/// clear, so that the attestation key can certify it in any state.
+pub const fn report_key(policy: &[u8; 32]) -> PublicArea<'_> {
+    PublicArea {
+        name_alg: HashAlg::Sha256,
+        attributes: Attributes::FIXED_TPM
+            .with(Attributes::FIXED_PARENT)
+            .with(Attributes::SENSITIVE_DATA_ORIGIN)
+            .with(Attributes::NO_DA)
+            .with(Attributes::SIGN),
+        auth_policy: policy,
+        key: Key::Ecc {
+            symmetric: Symmetric::Null,
+            scheme: Scheme::Ecdsa(HashAlg::Sha256),
+            curve: Curve::P256,
+            kdf: Kdf::Null,
+            x: &[],
+            y: &[],
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -89,12 +119,13 @@ mod tests {
 
     #[test]
     fn templates_are_areas_that_parse_to_themselves() {
-        for template in [EK_RSA2048_L1, AK_PARENT, AK] {
+        for template in [EK_RSA2048_L1, AK_PARENT, AK, report_key(&[7; 32])] {
             let bytes = template.encode();
             assert_eq!(PublicArea::parse(&bytes).unwrap(), template);
             assert!(PublicArea::parse(&bytes).unwrap().is_made_from(&template));
         }
         assert!(!AK.is_made_from(&AK_PARENT));
+        assert!(!report_key(&[7; 32]).is_made_from(&report_key(&[8; 32])));
     }
 
     #[test]
@@ -103,6 +134,8 @@ mod tests {
         assert_eq!(EK_RSA2048_L1.attributes().0, 0x0003_00B2);
         assert_eq!(AK_PARENT.attributes().0, 0x0003_0472);
         assert_eq!(AK.attributes().0, 0x0005_0472);
+        assert_eq!(report_key(&[7; 32]).attributes().0, 0x0004_0432);
+        assert_eq!(REPORT_KEY_PCRS.pcrs().collect::<alloc::vec::Vec<_>>(), [0, 2, 4, 7, 12]);
         let ak = [0, 0x23, 0, 0x0B, 0, 5, 4, 0x72, 0, 0, 0, 0x10, 0, 0x18, 0, 0x0B, 0, 3, 0, 0x10, 0, 0, 0, 0];
         assert_eq!(AK.encode(), ak);
     }

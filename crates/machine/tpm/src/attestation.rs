@@ -35,9 +35,9 @@ pub struct Attested {
 /// The loaded attestation key; flushed when dropped.
 #[derive(Debug)]
 pub struct AttestationSession<'t, T: Transport> {
-    scope: Scope<'t, T>,
-    key: Handle,
-    parent_public: Vec<u8>,
+    pub(crate) scope: Scope<'t, T>,
+    pub(crate) key: Handle,
+    pub(crate) parent_public: Vec<u8>,
 }
 
 impl<T: Transport> Tpm<T> {
@@ -203,16 +203,11 @@ impl<T: Transport> Scope<'_, T> {
 
 pub(crate) fn attested(answer: Result<Answer, Error>) -> Result<Attested, Error> {
     let answer = answer.map_err(|error| match error {
-        Error::Refused { command, code } if is_about_a_lost_handle(code) => Error::SessionLost { command, code },
+        Error::Refused { command, code } if code.names_a_lost_handle() => Error::SessionLost { command, code },
         other => other,
     })?;
     let attested: response::Attested<'_> = answer.read()?;
     let signature =
         attested.signature.encode().map_err(|source| Error::Input { what: "the TPM's signature", source })?;
     Ok(Attested { attest: attested.attest.to_vec(), signature })
-}
-
-/// TPM_RC_HANDLE, or TPM_RC_REFERENCE_H0 to H6: a handle of the command names nothing that is loaded.
-fn is_about_a_lost_handle(code: ResponseCode) -> bool {
-    code.base() == ResponseCode::HANDLE || (0x910..=0x916).contains(&code.0)
 }

@@ -83,6 +83,21 @@ pub enum Error {
         /// Its answer.
         code: ResponseCode,
     },
+    /// The PCRs are not those that the report key is bound to: another boot state, or PCR 12 was extended since.
+    #[error(
+        "the report key does not sign in this boot state ({code}): firmware, kernel or command line are not those that \
+         it was made for, and a new key signs once they are approved"
+    )]
+    OtherBootState {
+        /// Answer of TPM2_Sign.
+        code: ResponseCode,
+    },
+    /// The report key can never be used again; a new one takes its place.
+    #[error("the report key does not load below its parent ({code}); make a new one")]
+    ReportKeyLost {
+        /// Answer of TPM2_Load.
+        code: ResponseCode,
+    },
     /// The endorsement key that was asked for is not there: another TPM, or one that lost its provisioning.
     #[error(
         "this TPM has no endorsement key{}; a node keeps the one that it enrolled with, so look whether the TPM was \
@@ -130,6 +145,8 @@ impl Error {
             | Self::Refused { code, .. }
             | Self::SessionLost { code, .. }
             | Self::ForeignCredential { code }
+            | Self::OtherBootState { code }
+            | Self::ReportKeyLost { code }
             | Self::KeyLost(KeyLost::DoesNotLoad { rc: code }) => Some(*code),
             _ => None,
         }

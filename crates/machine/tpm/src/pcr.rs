@@ -3,6 +3,7 @@
 use avouch_tpm_wire::command::{GetCapability, PcrExtend, PcrRead};
 use avouch_tpm_wire::{BankSelection, Capability, Digest, Handle, PcrSelection, response};
 
+use crate::attestation::AttestationSession;
 use crate::error::Error;
 use crate::scope::EMPTY;
 use crate::tpm::Tpm;
@@ -10,6 +11,24 @@ use crate::transport::Transport;
 
 /// PCRs of a PC Client TPM, 0 to 23, read eight at a time, and some room for a TPM that gives fewer.
 const MAX_READS: usize = 24;
+
+impl<T: Transport> AttestationSession<'_, T> {
+    /// [`Tpm::pcr_extend`] while the key is loaded.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pcr_extend(&mut self, pcr: u8, digests: &[Digest]) -> Result<(), Error> {
+        self.scope.tpm().pcr_extend(pcr, digests)
+    }
+
+    /// [`Tpm::pcr_read`] while the key is loaded.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn pcr_read(&mut self, selection: PcrSelection) -> Result<Vec<(u32, Digest)>, Error> {
+        self.scope.tpm().pcr_read(selection)
+    }
+}
 
 impl<T: Transport> Tpm<T> {
     /// TPM2_PCR_Extend with one digest for each bank.

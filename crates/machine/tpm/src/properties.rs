@@ -1,7 +1,7 @@
 //! What the TPM says about itself. Unsigned: for people, never for a verdict.
 
-use avouch_tpm_wire::command::GetCapability;
-use avouch_tpm_wire::{Capability, Handle, Property, response};
+use avouch_tpm_wire::command::{GetCapability, ReadClock};
+use avouch_tpm_wire::{Capability, ClockInfo, Handle, Property, response};
 
 use crate::error::Error;
 use crate::tpm::Tpm;
@@ -40,6 +40,14 @@ impl<T: Transport> Tpm<T> {
             firmware_version: u64::from(value(Property::FIRMWARE_VERSION_1)) << 32
                 | u64::from(value(Property::FIRMWARE_VERSION_2)),
         })
+    }
+
+    /// Clock and counters, which name the boot session. Unsigned, as all of this module. One command.
+    ///
+    /// # Errors
+    /// [`Error`] as of the command.
+    pub fn clock(&mut self) -> Result<ClockInfo, Error> {
+        Ok(self.execute(&ReadClock {}, &[])?.read::<response::ReadClock>()?.clock)
     }
 
     /// Handles in use from `first` on, within its kind: [`Handle::FIRST_TRANSIENT`],

@@ -38,6 +38,11 @@ impl<'t, T: Transport> Scope<'t, T> {
         self.tpm.execute(command, auths)
     }
 
+    /// The TPM, for commands that make nothing that has to be flushed.
+    pub(crate) fn tpm(&mut self) -> &mut Tpm<T> {
+        self.tpm
+    }
+
     /// Handles in use, as [`Tpm::handles`].
     pub(crate) fn handles(&mut self, first: Handle) -> Result<Vec<Handle>, Error> {
         self.tpm.handles(first)

@@ -75,6 +75,10 @@ fn commands() -> Vec<Vec<u8>> {
         }
         .encode(&AUTH),
         PolicyOr { policy_session: session, branches: vec![data, data] }.encode(&[]),
+        PolicyPcr { policy_session: session, pcr_digest: data, pcrs: selection() }.encode(&[]),
+        Sign { key_handle: object, digest: data, in_scheme: Scheme::Null, validation: Ticket::NO_HASHCHECK }
+            .encode(&AUTH),
+        ReadClock {}.encode(&[]),
         MakeCredential { handle: object, credential: data, object_name: data }.encode(&[]),
         ActivateCredential { activate_handle: sign_handle, key_handle: object, credential_blob: data, secret: data }
             .encode(&TWO),
@@ -127,6 +131,7 @@ fn replies() -> Vec<(CommandCode, Vec<u8>)> {
         auth_policy: &[],
         data_size: 1200,
     };
+    let clock = ClockInfo { clock: 6, reset_count: 7, restart_count: 8, safe: true };
     let values = response::PcrRead { pcr_update_counter: 3, pcr_selection_out: selection(), pcr_values: vec![data; 3] };
     [
         (Startup::CODE, response::Empty {}.encode(0)),
@@ -152,6 +157,9 @@ fn replies() -> Vec<(CommandCode, Vec<u8>)> {
         (ActivateCredential::CODE, response::ActivateCredential { cert_info: data }.encode(2)),
         (Quote::CODE, response::Attested { attest: golden::QUOTE, signature }.encode(1)),
         (PcrRead::CODE, values.encode(0)),
+        (PolicyPcr::CODE, response::Empty {}.encode(0)),
+        (Sign::CODE, response::Sign { signature }.encode(1)),
+        (ReadClock::CODE, response::ReadClock { time: 5, clock }.encode(0)),
     ]
     .into_iter()
     .map(|(code, bytes)| (code, bytes.unwrap()))
@@ -184,7 +192,7 @@ fn every_command_parses_to_itself() {
     let mut distinct = codes.iter().map(ToString::to_string).collect::<Vec<_>>();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), 23, "one of every command: {distinct:?}");
+    assert_eq!(distinct.len(), 26, "one of every command: {distinct:?}");
     assert!(distinct.iter().all(|name| name.starts_with("TPM2_")));
 }
 

@@ -19,7 +19,7 @@ struct Known {
 
 type Operation = fn(&mut Tpm<Wire>, &Known) -> Result<(), Error>;
 
-const OPERATIONS: [(&str, Operation); 5] = [
+const OPERATIONS: [(&str, Operation); 6] = [
     ("endorsement key", |tpm, _| tpm.endorsement_key().map(|_| ())),
     ("new attestation key", |tpm, _| tpm.create_attestation_key().map(|_| ())),
     ("quote", |tpm, known| {
@@ -28,6 +28,13 @@ const OPERATIONS: [(&str, Operation); 5] = [
         session.get_time(&[2; 32]).map(|_| ())
     }),
     ("certification", |tpm, known| tpm.load_attestation_key(&known.blob)?.certify_parent(&[3; 32]).map(|_| ())),
+    ("report key", |tpm, known| {
+        let mut session = tpm.load_attestation_key(&known.blob)?;
+        let key = session.create_report_key()?;
+        let key = session.load_report_key(&key)?;
+        session.certify_report_key(&key, &[3; 32])?;
+        session.sign_report(&key, &[4; 32]).map(|_| ())
+    }),
     ("activation", |tpm, known| {
         tpm.activate_credential(&known.blob, EkTemplate::L1, &known.id_object, &known.encrypted_secret).map(|_| ())
     }),

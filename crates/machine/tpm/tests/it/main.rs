@@ -7,6 +7,7 @@ mod guard;
 mod lifecycle;
 mod oracle;
 mod pcr;
+mod report_key;
 mod swtpm;
 mod templates;
 mod wire;
