@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use avouch_collect::Securityfs;
-use avouch_protocol::{ChallengeRequest, EnrolmentToken, Hash, KeyLost, Message, Status, VERSION};
-use avouch_tpm::{Error as TpmError, KeyLost as LostKey, Tpm, Transport};
-use avouch_tpm_wire::EkTemplate;
+use avouch_protocol::{ChallengeRequest, EnrolmentToken, Evidence, Hash, KeyLost, Message, Offsets, Status, VERSION};
+use avouch_tpm::{AttestationSession, Error as TpmError, KeyLost as LostKey, Tpm, Transport};
+use avouch_tpm_wire::{Attest, EkTemplate};
 
 use crate::challenge::{ChallengeError, CheckedChallenge};
 use crate::clock::wall_clock;
 use crate::enrol::Enroller;
 use crate::error::AgentError;
-use crate::evidence::build_evidence;
+use crate::evidence::build_reported_evidence;
 use crate::http::{Client, HttpError};
 use crate::receipt::VerifiedReceipt;
+use crate::report_key::Signing;
+use crate::reporter::{Reported, Reporter};
 use crate::state::{Enrolment, Fork, Outcome, Spooled, StateDir, StateError, StateLock};
 
 /// The finding that a fresh look may heal: the kernel measured something between the TPM's answer and the log's end.
@@ -24,6 +26,7 @@ const LOG_MISMATCH: &str = "LOG_MISMATCH";
 pub struct Agent {
     state: StateDir,
     securityfs: Securityfs,
+    reporter: Option<Reporter>,
     link: Option<Link>,
 }
 
@@ -50,6 +53,7 @@ pub struct EnrolAs {
 struct Session<'a> {
     state: &'a StateDir,
     securityfs: &'a Securityfs,
+    reporter: Option<&'a mut Reporter>,
     lock: &'a StateLock,
     enrolment: &'a Enrolment,
     client: &'a Client,
@@ -60,7 +64,29 @@ struct Session<'a> {
 impl Agent {
     /// An agent over these.
     pub fn new(state: StateDir, securityfs: Securityfs) -> Self {
-        Self { state, securityfs, link: None }
+        Self { state, securityfs, reporter: None, link: None }
+    }
+
+    /// The same, with reports of what both witnesses say.
+    #[must_use]
+    pub fn with_reporter(self, reporter: Reporter) -> Self {
+        Self { reporter: Some(reporter), ..self }
+    }
+
+    /// Who makes reports.
+    pub fn reporter(&self) -> Option<&Reporter> {
+        self.reporter.as_ref()
+    }
+
+    /// A report between two rounds, because something happened. False where none is due, or enough of them wait.
+    ///
+    /// # Errors
+    /// [`AgentError`]; the next round settles what was left half-way.
+    pub fn report_event<T: Transport>(&mut self, lock: &StateLock, tpm: &mut Tpm<T>) -> Result<bool, AgentError> {
+        match &mut self.reporter {
+            Some(reporter) => reporter.report_event(&self.state, lock, tpm),
+            None => Ok(false),
+        }
     }
 
     /// Where it keeps its state.
@@ -125,8 +151,14 @@ impl Agent {
     pub fn round<T: Transport>(&mut self, lock: &StateLock, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
         let enrolment = self.enrolment()?;
         let client = self.link(&enrolment)?.client;
-        let session =
-            Session { state: &self.state, securityfs: &self.securityfs, lock, enrolment: &enrolment, client: &client };
+        let mut session = Session {
+            state: &self.state,
+            securityfs: &self.securityfs,
+            reporter: self.reporter.as_mut(),
+            lock,
+            enrolment: &enrolment,
+            client: &client,
+        };
         session.send_spooled()?;
         let before = session.newest_receipt()?.is_some_and(|receipt| is_log_mismatch(&receipt));
         let receipt = session.answer_challenge(tpm)?;
@@ -204,11 +236,11 @@ impl Session<'_> {
         }
     }
 
-    fn answer_challenge<T: Transport>(&self, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
+    fn answer_challenge<T: Transport>(&mut self, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
         let challenge = self.challenge()?;
-        let spki = self.enrolment.client_spki()?;
+        let reported = self.report(tpm, &challenge)?;
         let evidence = match tpm.load_attestation_key(&self.enrolment.ak_blob()) {
-            Ok(mut key) => build_evidence(&mut key, &challenge, &spki, self.securityfs)?,
+            Ok(mut key) => self.evidence(&mut key, &challenge, reported)?,
             Err(TpmError::KeyLost(lost)) => return Err(self.key_lost(&challenge, lost)?),
             Err(error) => return Err(error.into()),
         };
@@ -216,6 +248,42 @@ impl Session<'_> {
             Spooled { v: VERSION, challenge: challenge.bytes().to_vec().into(), evidence: evidence.to_cbor().into() };
         self.state.keep_spool(self.lock, self.enrolment, &spooled)?;
         self.deliver(&spooled)
+    }
+
+    /// The reports that the challenge asks for. They are chained before anything is signed: the quote covers them.
+    fn report<T: Transport>(
+        &mut self,
+        tpm: &mut Tpm<T>,
+        challenge: &CheckedChallenge,
+    ) -> Result<Option<Reported>, AgentError> {
+        match &mut self.reporter {
+            Some(reporter) => reporter.report(self.state, self.lock, tpm, challenge.message(), challenge.offsets()),
+            None => Ok(None),
+        }
+    }
+
+    fn evidence<T: Transport>(
+        &self,
+        key: &mut AttestationSession<'_, T>,
+        challenge: &CheckedChallenge,
+        reported: Option<Reported>,
+    ) -> Result<Evidence, AgentError> {
+        let client_spki = self.enrolment.client_spki()?;
+        let signs = reported.is_some() || self.reporter.as_ref().is_some_and(|reporter| reporter.is_able());
+        let reported = reported.unwrap_or_default();
+        let mut evidence = build_reported_evidence(key, challenge, &client_spki, self.securityfs, reported)?;
+        if signs {
+            let signing = Signing {
+                state: self.state,
+                lock: self.lock,
+                enrolment: self.enrolment,
+                challenge: challenge.digest(),
+                client_spki,
+                owed: owes_report_key(challenge.offsets(), &evidence),
+            };
+            signing.sign(key, &mut evidence)?;
+        }
+        Ok(evidence)
     }
 
     /// Asks for a challenge and checks it against the newest receipt.
@@ -289,9 +357,27 @@ impl Session<'_> {
         let (_, signed) = answer?;
         let receipt = VerifiedReceipt::verify(signed, self.enrolment, &spooled.challenge, &spooled.evidence)?;
         self.state.keep_receipt(self.lock, self.enrolment, receipt.signed())?;
+        self.settle_report_key(&spooled.evidence)?;
         self.state.settle_spool(self.lock, self.enrolment)?;
         Ok(receipt)
     }
+
+    /// The server has seen the report key that this evidence showed.
+    fn settle_report_key(&self, evidence: &[u8]) -> Result<(), AgentError> {
+        let Some(mut kept) = self.state.report_key(self.enrolment)?.filter(|kept| !kept.shown) else { return Ok(()) };
+        let shown = Evidence::from_cbor(evidence)?.report_key;
+        if shown.is_some_and(|shown| shown.public == kept.public) {
+            kept.shown = true;
+            self.state.keep_report_key(self.lock, self.enrolment, &kept)?;
+        }
+        Ok(())
+    }
+}
+
+/// As long as the server holds no report of the boot session that the evidence is of, it wants to see the key.
+fn owes_report_key(offsets: &Offsets, evidence: &Evidence) -> bool {
+    let session = Attest::parse(&evidence.quote).map(|attest| attest.clock.reset_count);
+    offsets.reports == 0 || session.ok() != offsets.reset_count
 }
 
 fn is_log_mismatch(receipt: &VerifiedReceipt) -> bool {

@@ -12,8 +12,12 @@ use serde::Serialize;
 
 use crate::agent::{Agent, EnrolAs};
 use crate::cli::{Cli, Command, EkArgs, EnrollArgs, Exit, OnceArgs, StatusArgs};
+use crate::collector::Collector;
 use crate::config::{Config, TpmAddress};
 use crate::error::AgentError;
+use crate::intent::declared;
+use crate::observe::Wanted;
+use crate::reporter::Reporter;
 use crate::show::LastSent;
 use crate::state::StateDir;
 use crate::status::{self, ReceiptReport, StatusReport};
@@ -57,10 +61,23 @@ fn agent(config: &Config) -> Result<Agent, AgentError> {
     if let TpmAddress::Software(socket) = &config.tpm {
         tracing::warn!("software TPM at {socket}: its keys are files, good for evaluation only");
     }
-    Ok(Agent::new(
-        StateDir::open(&config.state_dir)?,
-        Securityfs::at(&config.securityfs).with_userspace_log(&config.userspace_log),
-    ))
+    let logs = Securityfs::at(&config.securityfs).with_userspace_log(&config.userspace_log);
+    Ok(Agent::new(StateDir::open(&config.state_dir)?, logs))
+}
+
+/// An agent that makes reports, where the server asks for them.
+fn reporting_agent(config: &Config) -> Result<Agent, AgentError> {
+    let intent = declared(config, None)?.map(|declared| declared.intent);
+    let scope = Wanted::everything(intent.as_ref());
+    let reporter = Reporter::new(Collector::at(&config.collector), scope, intent, config.cap.clone());
+    if !reporter.is_able() {
+        let path = config.collector.display();
+        tracing::warn!(
+            "no collector at {path}: REPORT not sent; rounds go on without one only while the server asks for none. \
+             To do: `systemctl enable --now avouch-collector.socket`"
+        );
+    }
+    Ok(agent(config)?.with_reporter(reporter))
 }
 
 fn enroll(config: &Config, args: &EnrollArgs) -> Result<Exit, AgentError> {
@@ -116,7 +133,7 @@ fn show_endorsement_keys(config: &Config, args: &EkArgs) -> Result<Exit, AgentEr
 }
 
 fn once(config: &Config, json: bool, patience: Duration) -> Result<Exit, AgentError> {
-    let mut agent = agent(config)?;
+    let mut agent = reporting_agent(config)?;
     let lock = agent.lock(patience)?;
     let result = tpm::open(&config.tpm).and_then(|mut tpm| agent.round(&lock, &mut tpm));
     let next_in = result.as_ref().ok().map(|receipt| Duration::from_secs(receipt.next_in()));
@@ -159,7 +176,7 @@ fn within(limit: Duration, config: Config, json: bool) -> Result<Exit, AgentErro
 }
 
 fn run(config: &Config) -> Result<Exit, AgentError> {
-    service::run(&mut agent(config)?, &config.tpm)?;
+    service::run(&mut reporting_agent(config)?, &config.tpm)?;
     Ok(Exit::Done)
 }
 

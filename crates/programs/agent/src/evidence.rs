@@ -12,28 +12,43 @@ use minicbor::bytes::ByteVec;
 
 use crate::challenge::CheckedChallenge;
 use crate::error::AgentError;
+use crate::reporter::Reported;
 
 /// Room in an evidence message for everything but the logs.
 const ENVELOPE_BYTES: usize = 16 * 1024;
-/// Largest piece of an IMA list that fits an evidence message beside a boot log.
-const MAX_IMA_BYTES: usize = MAX_EVIDENCE_BYTES - MAX_BOOT_LOG_BYTES - MAX_USERSPACE_LOG_BYTES - ENVELOPE_BYTES;
+/// Room for an IMA list and reports in an evidence message, beside a boot log.
+const MAX_LIST_BYTES: usize = MAX_EVIDENCE_BYTES - MAX_BOOT_LOG_BYTES - MAX_USERSPACE_LOG_BYTES - ENVELOPE_BYTES;
 
-/// Answers `challenge`: TPM2_Quote, TPM2_GetTime when the quote shows a boot session that the server has proven
-/// nothing of, and after both the logs from the proven offset to their end.
-///
-/// A log that the kernel does not have, or that is longer than a message takes, is left out; the server then says that
-/// it cannot judge, which is the truth.
+/// Answers `challenge` without a report; see [`build_reported_evidence`].
 ///
 /// # Errors
-/// [`AgentError::Tpm`], [`AgentError::Attest`], and [`AgentError::Collect`] for a log that exists and cannot be read.
+/// As there.
 pub fn build_evidence<T: Transport>(
     key: &mut AttestationSession<'_, T>,
     challenge: &CheckedChallenge,
     client_spki: &Hash,
     securityfs: &Securityfs,
 ) -> Result<Evidence, AgentError> {
+    build_reported_evidence(key, challenge, client_spki, securityfs, Reported::default())
+}
+
+/// Answers `challenge`: TPM2_Quote, TPM2_GetTime when the quote shows a boot session that the server has proven
+/// nothing of, and after both the logs from the proven offset to their end.
+///
+/// A log that the kernel does not have, or that is longer than a message takes, is left out; the server then says that
+/// it cannot judge, which is the truth. The reports are chained already; the signature over the newest is made after.
+///
+/// # Errors
+/// [`AgentError::Tpm`], [`AgentError::Attest`], and [`AgentError::Collect`] for a log that exists and cannot be read.
+pub fn build_reported_evidence<T: Transport>(
+    key: &mut AttestationSession<'_, T>,
+    challenge: &CheckedChallenge,
+    client_spki: &Hash,
+    securityfs: &Securityfs,
+    reported: Reported,
+) -> Result<Evidence, AgentError> {
     let digest = challenge.digest();
-    let qualifying = |purpose| qualifying_data(sha256, purpose, &digest, client_spki, &Hash::ZERO);
+    let qualifying = |purpose| qualifying_data(sha256, purpose, &digest, client_spki, &reported.digest);
     let quote = key.quote(challenge.selection(), &qualifying(Purpose::Quote).0)?;
     let reset_count = Attest::parse(&quote.attest).map_err(AgentError::Attest)?.clock.reset_count;
     let offsets = applicable(challenge.offsets(), reset_count);
@@ -41,7 +56,8 @@ pub fn build_evidence<T: Transport>(
         Some(_) => None,
         None => Some(key.get_time(&qualifying(Purpose::GetTime).0)?),
     };
-    let logs = Logs::read(securityfs, offsets)?;
+    let reports_bytes: usize = reported.reports.iter().map(Vec::len).sum();
+    let logs = Logs::read(securityfs, offsets, MAX_LIST_BYTES.saturating_sub(reports_bytes))?;
     Ok(Evidence {
         v: VERSION,
         seq: challenge.message().seq,
@@ -53,9 +69,9 @@ pub fn build_evidence<T: Transport>(
         boot_log: logs.boot_log,
         ima: logs.ima,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        report_digest: Hash::ZERO,
+        report_digest: reported.digest,
         userspace_log: logs.userspace_log,
-        reports: Vec::new(),
+        reports: reported.reports.into_iter().map(ByteVec::from).collect(),
         report_signature: None,
         report_key: None,
     })
@@ -73,7 +89,7 @@ struct Logs {
 }
 
 impl Logs {
-    fn read(securityfs: &Securityfs, offsets: Option<&Offsets>) -> Result<Self, AgentError> {
+    fn read(securityfs: &Securityfs, offsets: Option<&Offsets>, max_ima: usize) -> Result<Self, AgentError> {
         let boot_log = match offsets {
             Some(Offsets { boot_log_proven: true, .. }) => None,
             _ => present(securityfs.boot_log(MAX_BOOT_LOG_BYTES))?.map(ByteVec::from),
@@ -81,7 +97,7 @@ impl Logs {
         // It grows at run time, so it is sent whole in every round in which there is one.
         let userspace_log = present(securityfs.userspace_log(MAX_USERSPACE_LOG_BYTES))?.flatten().map(ByteVec::from);
         let (count, bytes) = offsets.map_or((0, 0), |offsets| (offsets.ima_count, offsets.ima_bytes));
-        let ima = present(securityfs.ima_binary(bytes, MAX_IMA_BYTES))?.map(|list| ImaSegment {
+        let ima = present(securityfs.ima_binary(bytes, max_ima))?.map(|list| ImaSegment {
             format: match list.spelling {
                 ImaSpelling::Binary => ImaFormat::Binary,
                 ImaSpelling::Ascii => ImaFormat::Ascii,
@@ -138,7 +154,7 @@ mod tests {
     #[test]
     fn a_new_boot_session_owes_everything() {
         let (_dir, fs) = tree();
-        let logs = Logs::read(&fs, None).unwrap();
+        let logs = Logs::read(&fs, None, MAX_LIST_BYTES).unwrap();
         assert_eq!(logs.boot_log.unwrap().to_vec(), b"boot log");
         let ima = logs.ima.unwrap();
         assert_eq!((ima.from_count, ima.bytes.to_vec()), (0, b"0123456789".to_vec()));
@@ -147,7 +163,7 @@ mod tests {
     #[test]
     fn a_known_session_owes_the_entries_behind_the_offset() {
         let (_dir, fs) = tree();
-        let logs = Logs::read(&fs, Some(&proven(4))).unwrap();
+        let logs = Logs::read(&fs, Some(&proven(4)), MAX_LIST_BYTES).unwrap();
         assert!(logs.boot_log.is_none());
         let ima = logs.ima.unwrap();
         assert_eq!((ima.from_count, ima.bytes.to_vec()), (3, b"456789".to_vec()));
@@ -156,7 +172,7 @@ mod tests {
     #[test]
     fn a_list_shorter_than_the_proven_offset_is_sent_whole() {
         let (_dir, fs) = tree();
-        let ima = Logs::read(&fs, Some(&proven(11))).unwrap().ima.unwrap();
+        let ima = Logs::read(&fs, Some(&proven(11)), MAX_LIST_BYTES).unwrap().ima.unwrap();
         assert_eq!((ima.from_count, ima.bytes.len()), (0, 10));
     }
 
@@ -165,20 +181,20 @@ mod tests {
         let (dir, fs) = tree();
         let path = dir.path().join("tpm2-measure.log");
         let fs = fs.with_userspace_log(&path);
-        assert_eq!(Logs::read(&fs, None).unwrap().userspace_log, None);
+        assert_eq!(Logs::read(&fs, None, MAX_LIST_BYTES).unwrap().userspace_log, None);
         std::fs::write(&path, "\x1e{}\n").unwrap();
         for offsets in [None, Some(&proven(4))] {
-            let log = Logs::read(&fs, offsets).unwrap().userspace_log.unwrap();
+            let log = Logs::read(&fs, offsets, MAX_LIST_BYTES).unwrap().userspace_log.unwrap();
             assert_eq!(log.to_vec(), b"\x1e{}\n");
         }
         std::fs::write(&path, vec![0; MAX_USERSPACE_LOG_BYTES + 1]).unwrap();
-        assert_eq!(Logs::read(&fs, None).unwrap().userspace_log, None, "no message holds it");
+        assert_eq!(Logs::read(&fs, None, MAX_LIST_BYTES).unwrap().userspace_log, None, "no message holds it");
     }
 
     #[test]
     fn absent_logs_are_left_out() {
         let dir = tempfile::tempdir().unwrap();
-        let logs = Logs::read(&Securityfs::at(dir.path()), None).unwrap();
+        let logs = Logs::read(&Securityfs::at(dir.path()), None, MAX_LIST_BYTES).unwrap();
         assert!(logs.boot_log.is_none() && logs.ima.is_none());
     }
 }

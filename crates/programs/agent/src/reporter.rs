@@ -7,7 +7,7 @@ use avouch_pairs::{Intent, Judged, judge};
 use avouch_protocol::{Challenge, Hash, Offsets, Trigger, cap_event};
 use avouch_tpm::{Tpm, Transport};
 
-use crate::chain::{Chain, Opened, extend_pcr, read_pcr, reset_count};
+use crate::chain::{Chain, Opened, extend_pcr, read_pcr};
 use crate::clock::{Moment, wall_clock};
 use crate::collector::{Collector, Observed, ScopeAsked};
 use crate::config::Cap;
@@ -64,7 +64,13 @@ impl Reporter {
         &self.collector
     }
 
-    /// The reports that `challenge` asks for, the newest made now and chained; `None` where it asks for none.
+    /// Whether this node could make reports, if it were asked to: there is a collector.
+    pub fn is_able(&self) -> bool {
+        self.collector.path().exists()
+    }
+
+    /// The reports that `challenge` asks for, the newest made now and chained; `None` where it asks for none. `held` is
+    /// what the server holds proven.
     ///
     /// # Errors
     /// [`AgentError::Link`] when the collector does not answer: a round that owes a report is not answered without.
@@ -74,12 +80,13 @@ impl Reporter {
         lock: &StateLock,
         tpm: &mut Tpm<T>,
         challenge: &Challenge,
+        held: &Offsets,
     ) -> Result<Option<Reported>, AgentError> {
-        let held = challenge.offsets.clone();
+        let held = held.clone();
         self.wanted = challenge.chain_pcr.map(|pcr| Wanted { pcr, cap_pcr: challenge.cap_pcr, held });
         let Some(wanted) = self.wanted.clone() else { return Ok(None) };
         let observed = self.collector.observe(self.scope.clone())?;
-        let reset_count = reset_count(tpm)?;
+        let reset_count = tpm.clock()?.reset_count;
         let (mut chain, opened) = Chain::open(state, lock, tpm, reset_count, wanted.pcr, &wanted.held)?;
         tell(opened, wanted.pcr);
         let digest = chain.add(tpm, &observed, Trigger::Slot)?;
@@ -108,7 +115,7 @@ impl Reporter {
     ) -> Result<bool, AgentError> {
         let Some(wanted) = self.wanted.clone() else { return Ok(false) };
         self.last_event = Some(Moment::now());
-        let reset_count = reset_count(tpm)?;
+        let reset_count = tpm.clock()?.reset_count;
         let (mut chain, opened) = Chain::open(state, lock, tpm, reset_count, wanted.pcr, &wanted.held)?;
         tell(opened, wanted.pcr);
         let held = proven(&wanted.held, reset_count);

@@ -1,6 +1,6 @@
 //! `run`: round after round until told to stop.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -12,15 +12,19 @@ use signal_hook::iterator::Signals;
 use crate::agent::Agent;
 use crate::backoff::Backoff;
 use crate::clock::Moment;
+use crate::collector::Collector;
 use crate::config::TpmAddress;
 use crate::error::AgentError;
 use crate::receipt::VerifiedReceipt;
+use crate::reporter::Reporter;
 use crate::tpm;
 
 /// How long the service waits for a one-shot call that holds the TPM.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest sleep without a look at the clock: waits are counted on CLOCK_BOOTTIME, sleeping is not.
 const LOOK: Duration = Duration::from_secs(20);
+/// Before a collector that does not answer is tried again. A socket unit starts it at the first try.
+const AGAIN: Duration = Duration::from_secs(10);
 /// The longest interval of the protocol bounds what a server may ask for.
 const LONGEST_WAIT: u64 = *avouch_protocol::INTERVAL_RANGE.end();
 
@@ -30,16 +34,27 @@ const LONGEST_WAIT: u64 = *avouch_protocol::INTERVAL_RANGE.end();
 /// # Errors
 /// Only what no waiting heals: this node is not enrolled, or signals cannot be caught.
 pub fn run(agent: &mut Agent, address: &TpmAddress) -> Result<(), AgentError> {
-    let stop = stop_signal().map_err(AgentError::Signals)?;
+    let (sender, wakes) = channel();
+    stop_signal(sender.clone()).map_err(AgentError::Signals)?;
     let interval = agent.interval()?;
+    if let Some(reporter) = agent.reporter() {
+        follow_events(reporter.collector().clone(), sender).map_err(AgentError::Signals)?;
+    }
     let mut service = Service { agent, address, backoff: Backoff::new(interval), ready: false };
     loop {
         let wait = service.attempt()?;
-        if service.sleep(wait, &stop) {
+        if service.sleep(wait, &wakes) {
             notify(&[NotifyState::Stopping]);
             return Ok(());
         }
     }
+}
+
+/// What ends a sleep, or a part of it.
+enum Wake {
+    Stop,
+    /// The collector says that something happened.
+    Event,
 }
 
 struct Service<'a> {
@@ -108,33 +123,71 @@ impl Service<'_> {
         }
     }
 
-    /// True when it is time to stop.
-    fn sleep(&self, wait: Duration, stop: &Receiver<()>) -> bool {
+    /// True when it is time to stop. Events that come meanwhile become reports, many at once one.
+    fn sleep(&mut self, wait: Duration, wakes: &Receiver<Wake>) -> bool {
         let until = Moment::now().after(wait);
+        let mut happened = false;
         loop {
             let left = until.remaining();
             if left.is_zero() {
                 return false;
             }
-            match stop.recv_timeout(left.min(LOOK)) {
-                Err(RecvTimeoutError::Timeout) => notify(&[NotifyState::Watchdog]),
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
+            let due = if happened { self.agent.reporter().and_then(Reporter::may_report_event) } else { None };
+            if due.is_some_and(|due| due.is_zero()) {
+                happened = false;
+                self.report_event();
+                continue;
             }
+            match wakes.recv_timeout(left.min(LOOK).min(due.unwrap_or(LOOK))) {
+                Err(RecvTimeoutError::Timeout) => notify(&[NotifyState::Watchdog]),
+                Ok(Wake::Event) => happened = true,
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
+    }
+
+    /// A report between rounds. What fails here is told; the next round's own report tells what this one would have.
+    fn report_event(&mut self) {
+        let reported = self.agent.lock(PATIENCE).and_then(|lock| {
+            let mut tpm = tpm::open(self.address)?;
+            self.agent.report_event(&lock, &mut tpm)
+        });
+        match reported {
+            Ok(true) => tracing::info!("something happened: one more report is chained"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(code = error.code(), "{error}; to do: {}", error.remedy()),
         }
     }
 }
 
-fn stop_signal() -> std::io::Result<Receiver<()>> {
+/// Follows the collector's events for as long as the process lives; a collector that ends is followed again.
+fn follow_events(collector: Collector, wakes: Sender<Wake>) -> std::io::Result<()> {
+    let follow = move || {
+        loop {
+            for event in collector.events().into_iter().flatten() {
+                if event.is_err() {
+                    break;
+                }
+                if wakes.send(Wake::Event).is_err() {
+                    return;
+                }
+            }
+            thread::sleep(AGAIN);
+        }
+    };
+    thread::Builder::new().name("events".to_owned()).spawn(follow).map(|_| ())
+}
+
+fn stop_signal(wakes: Sender<Wake>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let (sender, receiver) = channel();
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+    let catch = move || {
         for (count, _) in signals.forever().enumerate() {
-            if count > 0 || sender.send(()).is_err() {
+            if count > 0 || wakes.send(Wake::Stop).is_err() {
                 std::process::exit(0);
             }
         }
-    })?;
-    Ok(receiver)
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(catch).map(|_| ())
 }
 
 /// Without a service manager nobody listens, and that is fine.

@@ -250,11 +250,3 @@ pub fn extend_pcr<T: Transport>(tpm: &mut Tpm<T>, pcr: u8, digest: &Hash) -> Res
     let digest = Digest::new(HashAlg::Sha256, &digest.0).ok_or(AgentError::Bank)?;
     Ok(tpm.pcr_extend(pcr, &[digest])?)
 }
-
-/// The boot session: how often the TPM was reset.
-///
-/// # Errors
-/// [`AgentError::Tpm`].
-pub fn reset_count<T: Transport>(_tpm: &mut Tpm<T>) -> Result<u32, AgentError> {
-    Err(AgentError::Bank)
-}

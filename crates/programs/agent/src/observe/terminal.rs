@@ -166,7 +166,8 @@ impl Page {
         for level in &judged.levels {
             let tone = Tone::of_level(level.result);
             let word = level.result.word().replace('_', " ");
-            let line = format!("{} {:<4}{:<36}{word}", self.look.sign(tone), level.level, level.level.title());
+            let line =
+                format!("{} {:<4}{:<38}{word}", self.look.sign(tone), level.level.to_string(), level.level.title());
             let _ = writeln!(self.text, "{}{}", self.look.paint(tone, &line), counts(level));
         }
         let attained = match judged.attained() {

@@ -45,10 +45,14 @@ impl Live {
                 None
             }
         };
+        Ok(Self::of(manager, Kernel::open()?))
+    }
+
+    fn of(manager: Option<Manager>, kernel: Kernel) -> Self {
         let with_systemd = manager.is_some();
-        let observer = Observer::new(manager, Kernel::open()?);
+        let observer = Observer::new(manager, kernel);
         // A sandbox has a file system view of its own; systemd's configuration is what PID 1 sees.
-        Ok(Self { observer: if own_view() { observer.rooted(HOST_ROOT) } else { observer }, with_systemd })
+        Self { observer: if own_view() { observer.rooted(HOST_ROOT) } else { observer }, with_systemd }
     }
 }
 
@@ -61,9 +65,9 @@ impl Witnesses for Live {
     fn observe(&mut self, scope: &ScopeAsked) -> Observation {
         // A collector that started before systemd answered must not stay without it for good.
         if !self.with_systemd
-            && let Ok(again) = Self::open()
+            && let (Ok(manager), Ok(kernel)) = (Manager::connect(&How::Auto), Kernel::open())
         {
-            *self = again;
+            *self = Self::of(Some(manager), kernel);
         }
         self.observer.observe(&Scope {
             units: scope.units.clone(),

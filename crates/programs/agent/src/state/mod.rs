@@ -15,7 +15,7 @@
 //!
 //! The directory is its owner's alone (0700), files are 0600 and are replaced in one durable step, so that a process
 //! may be killed at any instant: a half enrolment leaves nothing, a half round is sent again or dropped.
-//! Receipt, spool and fork belong to one enrolment and carry its id in their names, so that a new enrolment never
+//! Receipt, spool, fork and report key belong to one enrolment and carry its id in their names, so that a new enrolment never
 //! meets the leavings of an older one.
 
 mod enrolment;
@@ -38,6 +38,7 @@ pub use looked::{LevelLooked, Looked};
 pub use outcome::{Outcome, Trouble};
 
 use crate::durable;
+use crate::report_key::KeptReportKey;
 
 const ENROLMENT: &str = "enrolment";
 const OUTCOME: &str = "outcome.json";
@@ -90,6 +91,7 @@ enum Part {
     Spool,
     LastSent,
     Fork,
+    ReportKey,
 }
 
 /// Why state cannot be read or kept.
@@ -234,6 +236,22 @@ impl StateDir {
         self.remove(&Part::Spool.file(of))
     }
 
+    /// The key that signs reports.
+    ///
+    /// # Errors
+    /// [`StateError::Read`], [`StateError::Damaged`].
+    pub fn report_key(&self, of: &Enrolment) -> Result<Option<KeptReportKey>, StateError> {
+        self.message(&Part::ReportKey.file(of), MAX_SMALL_BYTES)
+    }
+
+    /// Keeps the key that signs reports.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn keep_report_key(&self, _lock: &StateLock, of: &Enrolment, key: &KeptReportKey) -> Result<(), StateError> {
+        self.write(&Part::ReportKey.file(of), &key.to_cbor())
+    }
+
     /// The newest evidence that went out: spooled, or with its receipt.
     ///
     /// # Errors
@@ -331,7 +349,7 @@ impl StateDir {
 // === impl Part ===
 
 impl Part {
-    const ALL: [Part; 4] = [Part::Receipt, Part::Spool, Part::LastSent, Part::Fork];
+    const ALL: [Part; 5] = [Part::Receipt, Part::Spool, Part::LastSent, Part::Fork, Part::ReportKey];
 
     fn name(self) -> &'static str {
         match self {
@@ -339,6 +357,7 @@ impl Part {
             Self::Spool => "spool",
             Self::LastSent => "last-sent",
             Self::Fork => "fork",
+            Self::ReportKey => "report-key",
         }
     }
 

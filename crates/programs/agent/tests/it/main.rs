@@ -1,5 +1,6 @@
 //! The agent without a TPM: what it keeps, whom it calls, and what it believes.
 
+mod chain;
 mod challenge;
 mod collector;
 mod command;
@@ -9,4 +10,11 @@ mod generated;
 mod https;
 mod receipt;
 mod state;
+#[allow(dead_code, reason = "the TPM crate's tests use more of it")]
+#[path = "../../../../machine/tpm/tests/it/swtpm.rs"]
+mod swtpm;
+mod terminal;
+#[allow(dead_code, reason = "the TPM crate's tests use more of it")]
+#[path = "../../../../machine/tpm/tests/it/wire.rs"]
+mod wire;
 mod world;
