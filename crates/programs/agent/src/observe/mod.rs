@@ -79,6 +79,12 @@ pub fn execute(config: &Config, args: &ObserveArgs) -> Result<Exit, AgentError> 
     Ok(exit(&seen.judged))
 }
 
+/// Whether either witness gave the value of any fact.
+fn says_anything(observation: &Observation) -> bool {
+    let mut facts = observation.subjects.values().flat_map(|subject| subject.facts.values());
+    facts.any(|fact| [&fact.orchestrator, &fact.kernel, &fact.second].iter().any(|reading| reading.value().is_some()))
+}
+
 /// A person's word for a verdict, as an exit status.
 fn exit(judged: &Judged) -> Exit {
     match overall(judged) {
@@ -97,7 +103,7 @@ impl Session<'_> {
         let observation = self.live.observe(&self.wanted.scope);
         let (finished, ended) = (wall_clock_ms(), Moment::now());
         drop(progress);
-        if observation.subjects.is_empty() {
+        if !says_anything(&observation) {
             return Err(AgentError::NothingSeen);
         }
         let intent = self.intent.as_ref().map(|declared| self.wanted.part_of(&declared.intent));
@@ -119,7 +125,7 @@ impl Session<'_> {
         let progress = progress::begin("reading what systemd says and what the kernel does");
         let observation = self.live.observe(&self.wanted.scope);
         drop(progress);
-        if observation.subjects.is_empty() {
+        if !says_anything(&observation) {
             return Err(AgentError::NothingSeen);
         }
         let intent = learn(&observation);

@@ -133,17 +133,16 @@ impl Page {
         let line = format!("{} {name}: {word}", self.look.sign(tone));
         let _ = writeln!(self.text, "  {}", self.look.paint(tone, &plain(&line)));
         if let Some(intent) = &pair.intent {
-            self.led(Tone::Slim, "intent", intent);
+            self.led(Tone::Slim, "intent", &value(pair, Some(intent)));
         }
-        let unsaid = "(not said)";
-        let left = format!("systemd  {}", pair.orchestrator.as_deref().unwrap_or(unsaid));
-        let right = format!("kernel  {}", pair.kernel.as_deref().unwrap_or(unsaid));
+        let left = format!("systemd  {}", value(pair, pair.orchestrator.as_deref()));
+        let right = format!("kernel  {}", value(pair, pair.kernel.as_deref()));
         for line in side_by_side(&left, &right, 4, self.look) {
             let tone = if tone == Tone::Bad { Tone::Bad } else { Tone::Plain };
             let _ = writeln!(self.text, "{}", self.look.paint(tone, &line));
         }
         if let Some(second) = pair.second.as_deref().filter(|_| pair.views_disagree) {
-            self.led(Tone::Bad, "2nd view", second);
+            self.led(Tone::Bad, "2nd view", &value(pair, Some(second)));
         }
         if let Some(note) = &pair.note {
             self.led(Tone::Slim, "note", note);
@@ -167,8 +166,17 @@ impl Page {
             let tone = Tone::of_level(level.result);
             let word = level.result.word().replace('_', " ");
             let line =
-                format!("{} {:<4}{:<38}{word}", self.look.sign(tone), level.level.to_string(), level.level.title());
-            let _ = writeln!(self.text, "{}{}", self.look.paint(tone, &line), counts(level));
+                format!("{} {:<4}{word:<16}{}", self.look.sign(tone), level.level.to_string(), level.level.title());
+            let counts = counts(level);
+            let fits = line.chars().count() + 2 + counts.chars().count() <= self.look.width;
+            let between = if counts.is_empty() {
+                String::new()
+            } else if fits {
+                "  ".into()
+            } else {
+                format!("\n{:22}", "")
+            };
+            let _ = writeln!(self.text, "{}{between}{counts}", self.look.paint(tone, &line));
         }
         let attained = match judged.attained() {
             Some(level) => format!("{level} (every level up to it passes)"),
@@ -251,6 +259,31 @@ pub fn overall(judged: &Judged) -> LevelResult {
     }
 }
 
+/// A normal form for people: an empty one named, bytes in the unit that they are thought of in.
+fn value(pair: &Pair, norm: Option<&str>) -> String {
+    match norm {
+        None => "(not said)".to_owned(),
+        Some("") => "(empty)".to_owned(),
+        Some(norm) => {
+            let is_bytes = pair.attribute.spec().is_some_and(|spec| spec.name.starts_with("memory."));
+            let bytes = norm.parse::<u64>().ok().filter(|bytes| is_bytes && *bytes >= 1024);
+            bytes.map_or_else(|| norm.to_owned(), |bytes| format!("{norm} ({})", binary(bytes)))
+        }
+    }
+}
+
+/// One digit behind the point, in the largest unit that leaves something before it.
+fn binary(bytes: u64) -> String {
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
+    while tenths >= 10_240 && unit + 1 < BINARY.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, BINARY.get(unit).unwrap_or(&"B"))
+}
+
+const BINARY: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
 fn by_subject(judged: &Judged) -> Vec<Subject<'_>> {
     let mut subjects: BTreeMap<&str, Subject<'_>> = BTreeMap::new();
     let empty = |name| Subject { name, pairs: Vec::new(), findings: Vec::new() };
@@ -304,7 +337,7 @@ fn counts(level: &LevelVerdict) -> String {
     match level.result {
         LevelResult::NotApplicable | LevelResult::NotEvaluated => String::new(),
         _ => {
-            let mut text = format!("  {}", counted_u32(level.pairs, "pair"));
+            let mut text = counted_u32(level.pairs, "pair");
             if level.discrepant > 0 {
                 text += &format!(", {} discrepant", level.discrepant);
             }

@@ -8,7 +8,7 @@ use avouch_agent::state::{StateDir, StateLock};
 use avouch_pairs::{Attribute, Fact, Observation, Reading};
 use avouch_protocol::{Hash, Message, Offsets, Report, Trigger, chain_value};
 use avouch_tpm::Tpm;
-use avouch_tpm_wire::CommandCode;
+use avouch_tpm_wire::command::{Command, PcrExtend};
 
 use crate::swtpm::Swtpm;
 use crate::wire::{Fault, Wire};
@@ -120,7 +120,7 @@ fn killed_between_spool_and_extend_the_report_is_dropped() {
     let Some(mut node) = Node::new() else { return };
     node.add(1);
     let before = node.pcr();
-    node.wire.interfere(|_, code| (code == CommandCode::PCR_EXTEND).then_some(Fault::Lost));
+    node.wire.interfere(|_, code| (code == PcrExtend::CODE).then_some(Fault::Lost));
     {
         let (mut chain, _, tpm) = node.open();
         assert!(chain.add(tpm, &observed(2), Trigger::Slot).is_err());
@@ -140,7 +140,7 @@ fn killed_between_extend_and_its_note_the_report_counts() {
     let Some(mut node) = Node::new() else { return };
     node.add(1);
     let before = node.pcr();
-    node.wire.interfere(|_, code| (code == CommandCode::PCR_EXTEND).then_some(Fault::Cut));
+    node.wire.interfere(|_, code| (code == PcrExtend::CODE).then_some(Fault::Cut));
     {
         let (mut chain, _, tpm) = node.open();
         assert!(chain.add(tpm, &observed(2), Trigger::Slot).is_err());

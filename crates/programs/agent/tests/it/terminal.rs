@@ -142,7 +142,7 @@ fn a_machine_in_order_says_so_in_one_line() {
     judged.findings.clear();
     judged.pairs.retain(|pair| pair.verdict == PairVerdict::Match);
     judged.levels = levels(&[(Level::V4, LevelResult::Pass, 1, 0, 0)]);
-    let text = rendered(&(observation, judged), Detail::Findings, NARROW);
+    let text = rendered(&(observation, judged), Detail::Findings, Look { width: 120, ..NARROW });
     assert!(text.contains("+ pass: what systemd says is what the kernel does, in 1 pair, 3 units seen."), "{text}");
 }
 
