@@ -1,18 +1,24 @@
 //! The third column: what a person signed for.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
-use crate::{Attribute, Level, Observation};
+use crate::attribute::*;
+use crate::{Attribute, Judged, Level, Observation, Pair, PairVerdict, judge, subject};
 
-/// What the machine should be, in normal forms of the orchestrator column.
+/// What the machine should be.
+///
+/// Values are normal forms of the orchestrator column, or of the kernel column where systemd states nothing of the
+/// attribute. For some of these the intent is a bound and not a value: a lockdown level (at least), modules, taint
+/// flags and loaded kernels (at most), a path's `MODE UID GID [FLAGS [SHA256]]` as far as it is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intent {
     /// Attributes of subjects and the normal form that they must have.
     pub subjects: BTreeMap<String, BTreeMap<Attribute, String>>,
     /// Units that must be active.
     pub units: BTreeSet<String>,
-    /// Names of listeners that are declared.
+    /// Names of listeners that are declared. Where there are none, nothing is said about listeners.
     pub listeners: BTreeSet<String>,
     /// Levels that do not apply to this machine.
     pub not_applicable: BTreeSet<Level>,
@@ -20,9 +26,119 @@ pub struct Intent {
     pub tolerate_inconclusive: bool,
 }
 
-/// What an intent would be that this observation satisfies, for a person to confirm: the orchestrator's normal forms
-/// of the pairs that are green and configured, the active services, and the listeners.
+impl Intent {
+    /// What it says of some subjects: for an observation that was asked for these alone, so that nothing else counts
+    /// as absent.
+    #[must_use]
+    pub fn restricted_to(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let unit = |name: &String| {
+            let mut subject = subject::UNIT.to_owned();
+            subject.push_str(name);
+            keep(&subject)
+        };
+        Self {
+            subjects: self
+                .subjects
+                .iter()
+                .filter(|(name, _)| keep(name))
+                .map(|(name, of)| (name.clone(), of.clone()))
+                .collect(),
+            units: self.units.iter().filter(|name| unit(name)).cloned().collect(),
+            listeners: self.listeners.iter().filter(|name| keep(name)).cloned().collect(),
+            not_applicable: self.not_applicable.clone(),
+            tolerate_inconclusive: self.tolerate_inconclusive,
+        }
+    }
+}
+
+/// What an intent would be that this observation satisfies, for a person to confirm: normal forms of the pairs that
+/// are in order and of what their rules read, the active services and sockets, and the listeners.
 pub fn learn(observation: &Observation) -> Intent {
-    let _ = observation;
-    Intent::default()
+    let judged = judge(observation, None);
+    let mut intent = Intent::default();
+    for pair in &judged.pairs {
+        learn_pair(&mut intent, observation, pair);
+    }
+    learn_inputs(&mut intent, observation, &judged);
+    for (name, subject) in &observation.subjects {
+        let active = subject.identity.as_ref().is_some_and(|identity| identity.active_state == "active");
+        let Some(unit) = name.strip_prefix(subject::UNIT).filter(|_| active) else { continue };
+        if unit.ends_with(".service") || unit.ends_with(".socket") {
+            intent.units.insert(unit.to_owned());
+        }
+    }
+    intent
+}
+
+fn learn_pair(intent: &mut Intent, observation: &Observation, pair: &Pair) {
+    if !pair.verdict.is_green() {
+        return;
+    }
+    if pair.attribute == LISTENER {
+        if !crate::compare::is_passing(&pair.subject) {
+            intent.listeners.insert(pair.subject.clone());
+        }
+        return;
+    }
+    let configured = matches!(pair.verdict, PairVerdict::Match | PairVerdict::KernelStricter);
+    let of_kernel = matches!(pair.attribute, LOCKDOWN | MODULE_SIG_ENFORCE);
+    let value = if of_kernel { &pair.kernel } else { &pair.orchestrator };
+    let Some(value) = value.as_ref().filter(|_| configured || of_kernel) else { return };
+    if changes_by_itself(pair.attribute) || is_of_dynamic_user(observation, pair) {
+        return;
+    }
+    intent.subjects.entry(pair.subject.clone()).or_default().insert(pair.attribute, value.clone());
+}
+
+/// Options without evidence of their own, of units whose evidence is in order.
+fn learn_inputs(intent: &mut Intent, observation: &Observation, judged: &Judged) {
+    let green: BTreeSet<&str> = judged
+        .pairs
+        .iter()
+        .filter(|pair| pair.attribute == SECCOMP && pair.verdict == PairVerdict::Match)
+        .map(|pair| &*pair.subject)
+        .collect();
+    for name in green {
+        let Some(subject) = observation.subjects.get(name) else { continue };
+        let set = |attribute: Attribute| {
+            let stated = subject.facts.get(&attribute)?.orchestrator.value()?;
+            let unset = matches!(stated, "no" | "" | "deny" | "18446744073709551615");
+            (!unset).then(|| crate::compare::lines(stated))
+        };
+        let options = [
+            SYSTEM_CALL_FILTER,
+            SYSTEM_CALL_ARCHITECTURES,
+            RESTRICT_ADDRESS_FAMILIES,
+            RESTRICT_NAMESPACES,
+            LOCK_PERSONALITY,
+            RESTRICT_REALTIME,
+            RESTRICT_SUID_SGID,
+            PROTECT_CLOCK,
+        ];
+        for (attribute, value) in options.into_iter().filter_map(|attribute| Some((attribute, set(attribute)?))) {
+            intent.subjects.entry(name.to_owned()).or_default().insert(attribute, value);
+        }
+    }
+}
+
+/// What is another value at every start or every day.
+fn changes_by_itself(attribute: Attribute) -> bool {
+    matches!(
+        attribute,
+        PROCESSES
+            | CGROUP_ID
+            | CGROUP_FREEZE
+            | UNIT_FRESHNESS
+            | MANAGER
+            | CGROUP_MAIN
+            | MEMORY_EFFECTIVE
+            | PIDS_EFFECTIVE
+            | CPU_EFFECTIVE
+    )
+}
+
+fn is_of_dynamic_user(observation: &Observation, pair: &Pair) -> bool {
+    let facts = observation.subjects.get(&pair.subject).map(|subject| &subject.facts);
+    let dynamic = facts.and_then(|facts| facts.get(&DYNAMIC_USER)).and_then(|fact| fact.orchestrator.value());
+    matches!(pair.attribute, UID | GID) && dynamic == Some("yes")
 }

@@ -21,10 +21,12 @@ extern crate alloc;
 extern crate std;
 
 pub mod attribute;
+mod compare;
 mod intent;
 mod judge;
 mod level;
 mod observation;
+mod text;
 mod verdict;
 
 pub use attribute::Attribute;
