@@ -198,12 +198,25 @@ impl<'k> Pass<'k> {
         Ok(())
     }
 
+    /// The network namespace that names of listeners leave out: PID 1's; where that cannot be read our own, which then
+    /// stands in the view.
+    pub(crate) fn first_network(&self) -> Result<Network, Refusal> {
+        let Err(refusal) = self.first_namespace("net") else { return Ok(Network { pid: 1, inode: None }) };
+        let pid = self.kernel.source.own_pid().ok_or(refusal)?;
+        let problem = "it cannot be read: sockets are those of the observer's own network namespace".to_owned();
+        self.shadowed.borrow_mut().insert(("/proc/1/ns/net".to_owned(), problem));
+        Ok(Network { pid, inode: None })
+    }
+
     /// Sockets of PID 1's network namespace; taken anew where `fresh` says so.
     pub(crate) fn views(&self, kind: Kind, fresh: bool) -> Rc<Views> {
         if !fresh && let Some(taken) = self.views.borrow().get(&kind) {
             return Rc::clone(taken);
         }
-        let taken = Rc::new(Views::take(self, kind, Network::FIRST));
+        let taken = Rc::new(match self.first_network() {
+            Ok(network) => Views::take(self, kind, network),
+            Err(refusal) => Views { first: Err(refusal.clone()), second: Err(refusal) },
+        });
         self.views.borrow_mut().insert(kind, Rc::clone(&taken));
         taken
     }

@@ -67,13 +67,6 @@ impl Kind {
     }
 }
 
-// === impl Network ===
-
-impl Network {
-    /// That of PID 1.
-    pub(crate) const FIRST: Self = Self { pid: 1, inode: None };
-}
-
 // === impl Views ===
 
 impl Views {

@@ -149,8 +149,9 @@ pub struct MappedDevice {
     pub minor: u32,
     /// Answer to DM_TABLE_STATUS with the targets' states.
     pub status: Vec<u8>,
-    /// Answer to DM_TABLE_STATUS with the targets' tables.
-    pub table: Vec<u8>,
+    /// Answer to DM_TABLE_STATUS with the targets' tables; `None` where a table may hold a key, which is never asked
+    /// for.
+    pub table: Option<Vec<u8>>,
 }
 
 /// What is asked of `NETLINK_SOCK_DIAG`.
@@ -195,12 +196,13 @@ pub trait Source: Send {
     /// # Errors
     /// [`Refusal`].
     fn answers(&self, pid: u32) -> Result<bool, Refusal>;
-    /// A dump of `NETLINK_SOCK_DIAG`, payloads of the answers, in the network namespace of process `pid` (0: PID 1's).
+    /// A dump of `NETLINK_SOCK_DIAG`, payloads of the answers, in the network namespace of process `pid`.
     ///
     /// # Errors
     /// [`Refusal`].
     fn sockets(&self, pid: u32, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal>;
-    /// The nftables ruleset: payloads of the answers to a dump of tables, chains, rules, sets and their elements.
+    /// The nftables ruleset of PID 1's network namespace: kinds and payloads of the answers to dumps of tables, chains,
+    /// rules, sets and stateful objects.
     ///
     /// # Errors
     /// [`Refusal`].

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::OFlags;
 
-use super::{Live, opened_here, refused};
+use super::{opened_here, refused};
 use crate::parse::dm;
 use crate::source::{MappedDevice, Refusal};
 use crate::sys;
@@ -15,11 +15,12 @@ const MOST: usize = 1 << 20;
 const TABLE: u32 = 1 << 4;
 /// DM_BUFFER_FULL_FLAG.
 const BUFFER_FULL: u32 = 1 << 8;
+/// Targets whose tables are asked for.
+const KEYLESS: [&str; 6] = ["verity", "linear", "striped", "snapshot", "zero", "error"];
 /// Bytes of the name in struct dm_ioctl, with its NUL.
 const NAME: usize = 128;
 
-pub(super) fn devices(host: &Live) -> Result<Vec<MappedDevice>, Refusal> {
-    let _ = host.descriptor();
+pub(super) fn devices() -> Result<Vec<MappedDevice>, Refusal> {
     // The node is a door to the kernel, not a fact: which directory it is found in does not matter.
     let control = opened_here("/dev/mapper/control", OFlags::RDWR)
         .map_err(|error| refused(&error.into(), "CAP_SYS_ADMIN and /dev/mapper/control"))?;
@@ -28,7 +29,8 @@ pub(super) fn devices(host: &Live) -> Result<Vec<MappedDevice>, Refusal> {
     let mut devices = Vec::new();
     for (name, minor) in names {
         let status = ask(sys::DM_TABLE_STATUS, &name, 0);
-        let table = ask(sys::DM_TABLE_STATUS, &name, TABLE);
+        let keyless = status.as_ref().is_ok_and(|status| keyless(status));
+        let table = if keyless { ask(sys::DM_TABLE_STATUS, &name, TABLE).map(Some) } else { Ok(None) };
         match (status, table) {
             (Ok(status), Ok(table)) => devices.push(MappedDevice { name, minor, status, table }),
             // Removed since it was listed.
@@ -37,6 +39,11 @@ pub(super) fn devices(host: &Live) -> Result<Vec<MappedDevice>, Refusal> {
         }
     }
     Ok(devices)
+}
+
+/// Whether every target is of a kind whose table holds no key: that of crypt does, in plain.
+fn keyless(status: &[u8]) -> bool {
+    dm::targets(status).is_ok_and(|targets| targets.iter().all(|target| KEYLESS.contains(&target.kind.as_str())))
 }
 
 fn asked(control: std::os::fd::BorrowedFd<'_>, request: u64, name: &str, flags: u32) -> Result<Vec<u8>, Refusal> {

@@ -38,8 +38,14 @@ impl Machine {
 }
 
 /// What a refused system call comes to.
+///
+/// CAP_SYS_ADMIN and CAP_SYS_RESOURCE are more than an observer should hold: what takes them is not supported without
+/// them, which says so and leaves the level to the other facts.
 fn refused(error: &std::io::Error, capability: &'static str) -> Refusal {
     match errno(error) {
+        Errno::PERM | Errno::ACCESS if capability.starts_with("CAP_SYS_ADMIN") || capability == "CAP_SYS_RESOURCE" => {
+            Refusal::NotSupported(format!("it takes {capability}, which this program runs without"))
+        }
         Errno::SRCH => Refusal::Gone,
         Errno::NOENT => Refusal::Absent,
         Errno::PERM | Errno::ACCESS => Refusal::Denied(capability),
@@ -98,7 +104,7 @@ impl Source for Machine {
     }
 
     fn nftables(&self) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
-        netlink::nftables()
+        netlink::nftables(self.proc()?)
     }
 
     fn cgroup_programs(&self, cgroup: &str, attach: u32) -> Result<Vec<u32>, Refusal> {
@@ -130,7 +136,7 @@ impl Source for Machine {
     }
 
     fn mapped_devices(&self) -> Result<Vec<MappedDevice>, Refusal> {
-        mapper::devices(self.roots.live(Root::Host)?)
+        mapper::devices()
     }
 }
 

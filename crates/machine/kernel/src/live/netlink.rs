@@ -22,21 +22,21 @@ const DUMP: u16 = 0x301;
 /// How long the kernel may take for a part of an answer; it answers at once or never.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Payloads of a dump of sockets in the network namespace of process `pid` (0: our own, if it is PID 1's).
+/// Payloads of a dump of sockets in the network namespace of process `pid`.
 pub(super) fn sockets(proc: &Live, pid: u32, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal> {
-    let pid = if pid == 0 { 1 } else { pid };
-    let link = format!("{pid}/ns/net");
-    let socket = if proc.link(&link)? == proc.link("self/ns/net")? {
-        opened(netlink::SOCK_DIAG)?
-    } else {
-        elsewhere(proc, &link)?
-    };
+    let socket = inside(proc, pid, netlink::SOCK_DIAG)?;
     let dumped = dump(&socket, BY_FAMILY, &request(family))?;
     Ok(dumped.into_iter().map(|(_, payload)| payload).collect())
 }
 
+/// A netlink socket in the network namespace of process `pid`.
+fn inside(proc: &Live, pid: u32, protocol: Protocol) -> Result<OwnedFd, Refusal> {
+    let link = format!("{pid}/ns/net");
+    if proc.link(&link)? == proc.link("self/ns/net")? { opened(protocol) } else { elsewhere(proc, &link, protocol) }
+}
+
 /// A socket made in another network namespace stays there; the thread that went there ends.
-fn elsewhere(proc: &Live, link: &str) -> Result<OwnedFd, Refusal> {
+fn elsewhere(proc: &Live, link: &str, protocol: Protocol) -> Result<OwnedFd, Refusal> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let namespace = rustix::fs::openat(proc.descriptor(), link, flags, rustix::fs::Mode::empty())
         .map_err(|error| proc.refusal(link, error))?;
@@ -44,14 +44,11 @@ fn elsewhere(proc: &Live, link: &str) -> Result<OwnedFd, Refusal> {
         let moved = scope.spawn(|| {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
                 .map_err(|error| refused(&error.into(), "CAP_SYS_ADMIN"))?;
-            opened(netlink::SOCK_DIAG)
+            opened(protocol)
         });
         moved.join()
     });
     match made {
-        Ok(Err(Refusal::Denied(_))) => {
-            Err(Refusal::NotSupported("sock_diag of another network namespace takes CAP_SYS_ADMIN".to_owned()))
-        }
         Ok(made) => made,
         Err(_) => Err(Refusal::Failed("the thread that enters network namespaces ended early".to_owned())),
     }
@@ -159,9 +156,9 @@ fn broken(error: Errno) -> Refusal {
 /// set holds is asked for by the set's name and may be gigabytes, so it is not part of the dump.
 const NFTABLES: [u16; 5] = [0x0a01, 0x0a04, 0x0a07, 0x0a0a, 0x0a13];
 
-/// The ruleset of our own network namespace: (kind, payload) of each answer.
-pub(super) fn nftables() -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
-    let socket = opened(netlink::NETFILTER)?;
+/// The ruleset of PID 1's network namespace: (kind, payload) of each answer.
+pub(super) fn nftables(proc: &Live) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
+    let socket = inside(proc, 1, netlink::NETFILTER)?;
     let mut ruleset = Vec::new();
     for kind in NFTABLES {
         // struct nfgenmsg: any family, version 0, resource 0.

@@ -11,6 +11,7 @@ pub mod maps;
 pub mod mountinfo;
 pub mod net;
 pub mod netlink;
+pub mod nftables;
 pub mod stat;
 pub mod status;
 

@@ -5,6 +5,8 @@ use super::{ParseError, lines, number};
 /// One mount. Paths are spelled as the kernel does: space, tab, newline, backslash and `#` as three octal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount<'a> {
+    /// `MAJOR:MINOR` of its file system.
+    pub device: &'a str,
     /// Which directory of its file system is the root of the mount.
     pub root: &'a str,
     /// Where it is mounted.
@@ -46,7 +48,7 @@ fn mount(offset: usize, line: &str) -> Result<Mount<'_>, ParseError> {
     if !point.starts_with('/') || options.is_empty() || super_options.is_empty() {
         return Err(short());
     }
-    Ok(Mount { root, point, options, kind, source, super_options })
+    Ok(Mount { device, root, point, options, kind, source, super_options })
 }
 
 /// Whether `option` is among a list of options.

@@ -36,7 +36,7 @@ fn attached(pass: &Pass<'_>, group: &str, types: &[(u32, &str)]) -> Result<Strin
         for id in pass.noted(pass.kernel.source.cgroup_programs(group, *number))? {
             let tag = match pass.program(id) {
                 Ok(program) => program.tag.map_or_else(|| "-".to_owned(), |tag| hex(&tag)),
-                Err(Refusal::Denied(_)) => "-".to_owned(),
+                Err(Refusal::Denied(_) | Refusal::NotSupported(_)) => "-".to_owned(),
                 // Detached since.
                 Err(Refusal::Absent) => continue,
                 Err(refusal) => return Err(refusal),

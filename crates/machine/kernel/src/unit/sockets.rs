@@ -6,7 +6,7 @@ use avouch_pairs::{attribute as a, subject};
 
 use crate::parse::net;
 use crate::reading::{Facts, clean, listed, path, put, reading};
-use crate::sockets::{Kind, Network, table};
+use crate::sockets::{Kind, table};
 use crate::source::{Refusal, Root};
 use crate::{Pass, UnitAsk};
 
@@ -67,7 +67,11 @@ fn named(kind: &str, address: &str) -> Result<(Kind, String), Refusal> {
         let place = place.strip_prefix(':').map_or_else(|| place.clone(), |port| format!("*:{port}"));
         return Ok((Kind::Vsock, format!("{}vsock:{place}", subject::LISTENER)));
     }
-    let kind = if kind == "Datagram" { Kind::Udp } else { Kind::Tcp };
+    let kind = match kind {
+        "Stream" => Kind::Tcp,
+        "Datagram" => Kind::Udp,
+        _ => return Err(Refusal::NotSupported("sockets of SCTP are not looked up".to_owned())),
+    };
     let parsed = internet(address)
         .ok_or_else(|| Refusal::NotSupported(format!("no address of a socket: {}", clean(address.as_bytes()))))?;
     Ok((kind, subject::inet_listener(kind.word(), parsed, None)))
@@ -95,7 +99,7 @@ fn has_netlink(pass: &Pass<'_>, address: &str) -> Result<bool, Refusal> {
     let by_word = NETLINKS.iter().find(|(word, _)| *word == family).map(|(_, number)| *number);
     let protocol = by_word.or_else(|| family.parse().ok()).ok_or_else(unknown)?;
     let groups: u32 = groups.parse().map_err(|_| unknown())?;
-    let bytes = table(pass, Network::FIRST, "netlink")?.ok_or(Refusal::Absent)?;
+    let bytes = table(pass, pass.first_network()?, "netlink")?.ok_or(Refusal::Absent)?;
     let joined =
         |socket: &net::Netlink| socket.protocol == protocol && socket.inode != 0 && socket.groups & groups == groups;
     Ok(net::netlink(&bytes)?.iter().any(joined))

@@ -1,0 +1,89 @@
+//! V9: security modules of the machine.
+
+use avouch_pairs::attribute as a;
+
+use crate::Pass;
+use crate::pass::{LARGE, SMALL};
+use crate::reading::{Facts, clean, content, hex, listed, put, put_both, reading};
+use crate::source::{Directory, Refusal, Root};
+
+/// How often two views of the profiles are taken before their difference counts.
+const TRIES: usize = 3;
+/// Most profiles, and how deep they may be nested.
+const MOST: usize = 16_384;
+const DEEPEST: usize = 16;
+
+pub(super) fn read(pass: &Pass<'_>, facts: &mut Facts) {
+    put(facts, a::LSM, pass.file(Root::Security, "lsm"));
+    put(facts, a::SELINUX_ENFORCE, pass.file(Root::Selinux, "enforce"));
+    put(facts, a::SELINUX_POLICY, reading(selinux_policy(pass)));
+    put(facts, a::APPARMOR_MODE, reading(apparmor_mode(pass)));
+    let (mut first, mut second) = (profiles(pass), from_directory(pass));
+    for _ in 1..TRIES {
+        if first == second {
+            break;
+        }
+        (first, second) = (profiles(pass), from_directory(pass));
+    }
+    put_both(facts, a::APPARMOR_PROFILES, reading(first), reading(second));
+}
+
+fn selinux_policy(pass: &Pass<'_>) -> Result<String, Refusal> {
+    let version = pass.content(Root::Selinux, "policyvers")?;
+    let policy = pass.read(pass.root(Root::Selinux)?, "policy", LARGE * 4)?;
+    Ok(format!("{version}\t{}", hex(&avouch_crypto::sha256(&[&policy]))))
+}
+
+fn apparmor_mode(pass: &Pass<'_>) -> Result<String, Refusal> {
+    let parameter = |name: &str| pass.content(Root::Sys, &format!("module/apparmor/parameters/{name}"));
+    Ok(format!("{}\t{}", parameter("enabled")?, parameter("mode")?))
+}
+
+fn profiles(pass: &Pass<'_>) -> Result<String, Refusal> {
+    let bytes = pass.read(pass.root(Root::Security)?, "apparmor/profiles", LARGE)?;
+    let text = content(&bytes);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    Ok(listed(lines))
+}
+
+fn from_directory(pass: &Pass<'_>) -> Result<String, Refusal> {
+    let directory = pass.noted(pass.root(Root::Security)?.open("apparmor/policy"))?;
+    let mut lines = Vec::new();
+    collect(pass, directory.as_ref(), "", DEEPEST, &mut lines)?;
+    lines.sort();
+    Ok(listed(lines))
+}
+
+/// Profiles below a directory; those inside of another one are named `OUTER//INNER`.
+fn collect(
+    pass: &Pass<'_>,
+    directory: &dyn Directory,
+    outer: &str,
+    depth: usize,
+    lines: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let entries = match pass.noted(directory.list("profiles", MOST)) {
+        Err(Refusal::Absent) => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries.into_iter().filter(|entry| entry.directory) {
+        if lines.len() >= MOST || depth == 0 {
+            return Err(Refusal::TooLong(MOST));
+        }
+        let profile = match pass.noted(directory.open(&format!("profiles/{}", entry.name))) {
+            // Removed since.
+            Err(Refusal::Absent) => continue,
+            profile => profile?,
+        };
+        let field = |file: &str| pass.read(profile.as_ref(), file, SMALL).map(|bytes| clean(bytes.trim_ascii_end()));
+        let (name, mode) = match (field("name"), field("mode")) {
+            (Err(Refusal::Absent), _) | (_, Err(Refusal::Absent)) => continue,
+            (name, mode) => (name?, mode?),
+        };
+        let name = if outer.is_empty() { name } else { format!("{outer}//{name}") };
+        lines.push(format!("{name} ({mode})"));
+        collect(pass, profile.as_ref(), &name, depth - 1, lines)?;
+    }
+    Ok(())
+}
