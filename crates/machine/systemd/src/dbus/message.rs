@@ -75,16 +75,30 @@ impl Call<'_> {
         if let Some(destination) = destination {
             fields.push((DESTINATION, Variant::from(destination)));
         }
-        if !signature.is_empty() {
-            fields.push((SIGNATURE, Variant::Signature(signature.as_str().try_into()?)));
-        }
         let endian = if NATIVE_ENDIAN == Endian::Little { b'l' } else { b'B' };
         let length = u32::try_from(body.len()).map_err(|_| zbus::Error::ExcessData)?;
         let mut bytes = to_bytes(context, &(endian, 1_u8, 0_u8, 1_u8, length, serial, fields))?.bytes().to_vec();
+        if !signature.is_empty() {
+            append_signature(&mut bytes, &signature)?;
+        }
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         bytes.extend(body);
         Ok(bytes)
     }
+}
+
+/// Adds the field of the body's signature as the last one. Several arguments are no structure, and the library would
+/// spell them as one, in parentheses, which PID 1 refuses.
+fn append_signature(bytes: &mut Vec<u8>, signature: &str) -> Result<(), zbus::Error> {
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    let length = u8::try_from(signature.len()).map_err(|_| zbus::Error::ExcessData)?;
+    bytes.extend([SIGNATURE, 1, b'g', 0, length]);
+    bytes.extend(signature.bytes().chain([0]));
+    let fields = u32::try_from(bytes.len().saturating_sub(FIXED)).map_err(|_| zbus::Error::ExcessData)?;
+    if let Some(room) = bytes.get_mut(FIXED - 4..FIXED) {
+        room.copy_from_slice(&fields.to_ne_bytes());
+    }
+    Ok(())
 }
 
 // === impl Message ===

@@ -30,7 +30,9 @@ impl Socket {
         let mut socket = Self { stream, outbox: Vec::new(), inbox: Vec::new() };
         let user = rustix::process::geteuid().as_raw().to_string();
         let user: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
-        socket.queue(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes());
+        // BEGIN goes with the authentication, as systemd's own client sends it: PID 1 reads whatever has come by then at
+        // once, and what stood behind BEGIN in that piece it would look at only when something more came.
+        socket.queue(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes());
         let line = loop {
             if let Some(end) = socket.inbox.windows(2).position(|pair| pair == b"\r\n") {
                 let line = socket.inbox.drain(..end + 2).collect::<Vec<_>>();
@@ -44,7 +46,6 @@ impl Socket {
         if !line.starts_with("OK ") {
             return Err(SystemdError::Refused { answer: line.chars().take(128).collect() });
         }
-        socket.queue(b"BEGIN\r\n");
         Ok(socket)
     }
 
