@@ -6,7 +6,7 @@
 //! that the key must have, and takes no word of the node's for it.
 
 use avouch_protocol::{Certification, Evidence, Hash, Message, Purpose, ShownReportKey, VERSION, qualifying_data};
-use avouch_tpm::{AttestationSession, Error as TpmError, ReportKey, ReportKeyBlob, Transport};
+use avouch_tpm::{AkBlob, AttestationSession, Error as TpmError, ReportKey, ReportKeyBlob, Transport};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
@@ -36,6 +36,27 @@ pub struct KeptReportKey {
     /// True when it refused to sign: the boot state is another.
     #[n(4)]
     pub refused: bool,
+}
+
+/// The keys of a machine that is in no cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct OwnKeys {
+    /// Version of this file, [`VERSION`].
+    #[n(0)]
+    v: u64,
+    /// TPMT_PUBLIC of an attestation key.
+    #[n(1)]
+    ak_public: ByteVec,
+    /// TPM2B_PRIVATE of it.
+    #[n(2)]
+    ak_private: ByteVec,
+    /// TPMT_PUBLIC of its parent.
+    #[n(3)]
+    parent_public: ByteVec,
+    /// TPMT_PUBLIC and TPM2B_PRIVATE of the report key.
+    #[n(4)]
+    key: Option<(ByteVec, ByteVec)>,
 }
 
 /// What a round needs of the report key.
@@ -131,13 +152,7 @@ impl Signing<'_> {
 
     fn make<T: Transport>(&self, session: &mut AttestationSession<'_, T>) -> Result<KeptReportKey, AgentError> {
         let blob = session.create_report_key()?;
-        let kept = KeptReportKey {
-            v: VERSION,
-            public: blob.public.into(),
-            private: blob.private.into(),
-            shown: false,
-            refused: false,
-        };
+        let kept = KeptReportKey::new(blob);
         self.state.keep_report_key(self.lock, self.enrolment, &kept)?;
         tracing::info!("a report key is made for this boot state");
         Ok(kept)
@@ -147,9 +162,60 @@ impl Signing<'_> {
 // === impl KeptReportKey ===
 
 impl KeptReportKey {
+    /// A key that was just made.
+    pub fn new(blob: ReportKeyBlob) -> Self {
+        let ReportKeyBlob { public, private } = blob;
+        Self { v: VERSION, public: public.into(), private: private.into(), shown: false, refused: false }
+    }
+
     /// The key as the TPM takes it.
     pub fn blob(&self) -> ReportKeyBlob {
         ReportKeyBlob { public: self.public.to_vec(), private: self.private.to_vec() }
+    }
+}
+
+// === impl OwnKeys ===
+
+impl OwnKeys {
+    /// Around a new attestation key.
+    pub fn of(blob: &AkBlob) -> Self {
+        let bytes = |bytes: &[u8]| ByteVec::from(bytes.to_vec());
+        Self {
+            v: VERSION,
+            ak_public: bytes(&blob.public),
+            ak_private: bytes(&blob.private),
+            parent_public: bytes(&blob.parent_public),
+            key: None,
+        }
+    }
+
+    /// The attestation key as the TPM takes it.
+    pub fn attestation_key(&self) -> AkBlob {
+        AkBlob {
+            public: self.ak_public.to_vec(),
+            private: self.ak_private.to_vec(),
+            parent_public: self.parent_public.to_vec(),
+        }
+    }
+
+    /// The report key as the TPM takes it.
+    pub fn report_key(&self) -> Option<ReportKeyBlob> {
+        let (public, private) = self.key.as_ref()?;
+        Some(ReportKeyBlob { public: public.to_vec(), private: private.to_vec() })
+    }
+
+    /// Makes this the report key.
+    pub fn keep(&mut self, key: &ReportKeyBlob) {
+        self.key = Some((key.public.clone().into(), key.private.clone().into()));
+    }
+}
+
+impl Message for OwnKeys {
+    const NAME: &'static str = "own keys";
+    const MAX_BYTES: usize = MAX_KEPT_BYTES;
+
+    fn version(&self) -> u64 {
+        self.v
     }
 }
 

@@ -13,7 +13,7 @@ mod watch;
 mod witnesses;
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 
 use avouch_pairs::{Attribute, Judged, LevelResult, Observation, judge, learn, subject};
 use avouch_protocol::intent::IntentFile;
@@ -57,17 +57,31 @@ struct Session<'a> {
     args: &'a ObserveArgs,
     wanted: Wanted,
     intent: Option<Declared>,
-    live: Live,
+    witnesses: &'a mut dyn Witnesses,
+    out: &'a mut dyn Write,
 }
 
-/// Does what `observe` asks.
+/// Does what `observe` asks, on the running machine.
 ///
 /// # Errors
-/// [`AgentError::Unobservable`] where the kernel cannot be asked at all, [`AgentError::Intent`].
+/// [`AgentError::Unobservable`] where the kernel cannot be asked at all; else as [`observe`].
 pub fn execute(config: &Config, args: &ObserveArgs) -> Result<Exit, AgentError> {
+    observe(config, args, &mut Live::open()?, &mut io::stdout().lock())
+}
+
+/// Does what `observe` asks, of these witnesses.
+///
+/// # Errors
+/// [`AgentError::Intent`]; [`AgentError::NothingSeen`] where neither witness says anything.
+pub fn observe(
+    config: &Config,
+    args: &ObserveArgs,
+    witnesses: &mut dyn Witnesses,
+    out: &mut dyn Write,
+) -> Result<Exit, AgentError> {
     let intent = if args.learn { None } else { declared(config, args.intent.as_deref())? };
     let wanted = Wanted::of(args, intent.as_ref());
-    let mut session = Session { config, args, wanted, intent, live: Live::open()? };
+    let mut session = Session { config, args, wanted, intent, witnesses, out };
     if args.learn {
         return session.learn();
     }
@@ -100,7 +114,7 @@ impl Session<'_> {
     fn look(&mut self) -> Result<Seen, AgentError> {
         let progress = progress::begin("reading what systemd says and what the kernel does");
         let (started, began) = (wall_clock_ms(), Moment::now());
-        let observation = self.live.observe(&self.wanted.scope);
+        let observation = self.witnesses.observe(&self.wanted.scope);
         let (finished, ended) = (wall_clock_ms(), Moment::now());
         drop(progress);
         if !says_anything(&observation) {
@@ -123,14 +137,14 @@ impl Session<'_> {
     /// An intent that this machine satisfies as it is; only its text goes to standard output.
     fn learn(&mut self) -> Result<Exit, AgentError> {
         let progress = progress::begin("reading what systemd says and what the kernel does");
-        let observation = self.live.observe(&self.wanted.scope);
+        let observation = self.witnesses.observe(&self.wanted.scope);
         drop(progress);
         if !says_anything(&observation) {
             return Err(AgentError::NothingSeen);
         }
         let intent = learn(&observation);
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        say(&IntentFile::of(&name, &rfc3339(wall_clock_ms()), &intent).to_json());
+        self.say(&IntentFile::of(&name, &rfc3339(wall_clock_ms()), &intent).to_json());
         let findings = judge(&observation, None).findings.len();
         if findings > 0 {
             eprintln!(
@@ -141,7 +155,12 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn print(&self, seen: &Seen) {
+    /// A closed pipe (`| head`) is the reader's choice, not an error.
+    fn say(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    fn print(&mut self, seen: &Seen) {
         if self.args.json {
             self.print_json(seen);
             return;
@@ -153,7 +172,8 @@ impl Session<'_> {
             heading: &self.heading(seen),
             signature: Some(FOR_PEOPLE),
         };
-        say(&render(&view, Look::of_stdout(self.args.no_color)));
+        let text = render(&view, Look::of_stdout(self.args.no_color));
+        self.say(&text);
     }
 
     fn detail(&self) -> Detail {
@@ -164,7 +184,7 @@ impl Session<'_> {
         }
     }
 
-    fn print_json(&self, seen: &Seen) {
+    fn print_json(&mut self, seen: &Seen) {
         let signature = signing::signature(self.config, &seen.report);
         let node = enrolled_as(self.config);
         let boot_id = boot_id();
@@ -180,7 +200,7 @@ impl Session<'_> {
             signature: signature.as_ref().map_err(String::as_str),
         };
         match serde_json::to_string_pretty(&Document::of(&parts)) {
-            Ok(text) => say(&format!("{text}\n")),
+            Ok(text) => self.say(&format!("{text}\n")),
             Err(error) => tracing::error!(%error, "the report cannot be written as JSON"),
         }
     }
@@ -221,9 +241,4 @@ fn enrolled_as(config: &Config) -> Option<String> {
 fn boot_id() -> String {
     let read = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     read.map_or_else(|_| "unknown".to_owned(), |id| id.trim().to_owned())
-}
-
-/// A closed pipe (`| head`) is the reader's choice, not an error.
-fn say(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

@@ -9,7 +9,7 @@ use avouch_systemd::How;
 
 use super::terminal::{Detail, View, render};
 use super::witnesses::event;
-use super::{Look, Seen, Session, say};
+use super::{Look, Seen, Session};
 use crate::clock::{rfc3339, wall_clock_ms};
 use crate::error::AgentError;
 
@@ -40,10 +40,10 @@ pub(super) fn follow(session: &mut Session<'_>, mut seen: Seen) -> Result<Seen, 
 }
 
 /// Findings that came, in full, and those that went, by name.
-fn tell_changes(session: &Session<'_>, before: &Seen, after: &Seen, now: &str) {
+fn tell_changes(session: &mut Session<'_>, before: &Seen, after: &Seen, now: &str) {
     let (known, still) = (keys(&before.judged), keys(&after.judged));
     for (code, subject) in known.difference(&still) {
-        say(&format!("{now} gone: {code} {}\n", super::text::plain(subject)));
+        session.say(&format!("{now} gone: {code} {}\n", super::text::plain(subject)));
     }
     let came: BTreeSet<_> = still.difference(&known).cloned().collect();
     if came.is_empty() {
@@ -62,7 +62,8 @@ fn tell_changes(session: &Session<'_>, before: &Seen, after: &Seen, now: &str) {
         heading: &heading,
         signature: None,
     };
-    say(&render(&view, Look::of_stdout(session.args.no_color)));
+    let text = render(&view, Look::of_stdout(session.args.no_color));
+    session.say(&text);
 }
 
 fn keys(judged: &Judged) -> BTreeSet<(String, String)> {

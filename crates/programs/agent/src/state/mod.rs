@@ -10,6 +10,7 @@
 //! | `outcome.json` | what came of the last attempt, for `status` | after each attempt |
 //! | `looked.json` | what the newest report came to here, for `status` | after each report |
 //! | `reports` | the reports of this boot session ([`crate::chain`]) | before and after each TPM2_PCR_Extend |
+//! | `own-keys` | keys that sign `observe --json` on a machine without an enrolment | when the boot state changed |
 //! | `report-key` | the key that signs reports, wrapped by the TPM | when the boot state changed |
 //! | `lock` | held by whoever works with the TPM or writes here | |
 //!
@@ -23,6 +24,7 @@ mod leftovers;
 mod lock;
 mod looked;
 mod outcome;
+mod reports;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,11 +40,9 @@ pub use looked::{LevelLooked, Looked};
 pub use outcome::{Outcome, Trouble};
 
 use crate::durable;
-use crate::report_key::KeptReportKey;
 
 const ENROLMENT: &str = "enrolment";
 const OUTCOME: &str = "outcome.json";
-const LOOKED: &str = "looked.json";
 /// Room for a challenge and field headers around the evidence.
 const MAX_SPOOL_BYTES: usize = MAX_EVIDENCE_BYTES + 64 * 1024;
 /// A receipt, a fork or an outcome: a few kilobytes at most.
@@ -236,22 +236,6 @@ impl StateDir {
         self.remove(&Part::Spool.file(of))
     }
 
-    /// The key that signs reports.
-    ///
-    /// # Errors
-    /// [`StateError::Read`], [`StateError::Damaged`].
-    pub fn report_key(&self, of: &Enrolment) -> Result<Option<KeptReportKey>, StateError> {
-        self.message(&Part::ReportKey.file(of), MAX_SMALL_BYTES)
-    }
-
-    /// Keeps the key that signs reports.
-    ///
-    /// # Errors
-    /// [`StateError::Write`].
-    pub fn keep_report_key(&self, _lock: &StateLock, of: &Enrolment, key: &KeptReportKey) -> Result<(), StateError> {
-        self.write(&Part::ReportKey.file(of), &key.to_cbor())
-    }
-
     /// The newest evidence that went out: spooled, or with its receipt.
     ///
     /// # Errors
@@ -300,26 +284,6 @@ impl StateDir {
         let write = |error| StateError::Write { path: self.path.join(OUTCOME), error };
         let text = serde_json::to_vec_pretty(outcome).map_err(|error| write(error.into()))?;
         self.write(OUTCOME, &text)
-    }
-
-    /// What the newest report came to.
-    ///
-    /// # Errors
-    /// [`StateError::Read`], [`StateError::Damaged`].
-    pub fn looked(&self) -> Result<Option<Looked>, StateError> {
-        let Some(bytes) = self.read(LOOKED, MAX_SMALL_BYTES)? else { return Ok(None) };
-        let looked = serde_json::from_slice(&bytes);
-        looked.map(Some).map_err(|error| self.damaged(LOOKED, error.to_string()))
-    }
-
-    /// Writes down what a report came to.
-    ///
-    /// # Errors
-    /// [`StateError::Write`].
-    pub fn keep_looked(&self, _lock: &StateLock, looked: &Looked) -> Result<(), StateError> {
-        let write = |error| StateError::Write { path: self.path.join(LOOKED), error };
-        let text = serde_json::to_vec_pretty(looked).map_err(|error| write(error.into()))?;
-        self.write(LOOKED, &text)
     }
 
     pub(crate) fn damaged(&self, name: &str, reason: String) -> StateError {

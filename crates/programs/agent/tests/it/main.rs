@@ -8,6 +8,7 @@ mod command;
 mod command_docs;
 mod generated;
 mod https;
+mod observe;
 mod receipt;
 mod state;
 #[allow(dead_code, reason = "the TPM crate's tests use more of it")]
