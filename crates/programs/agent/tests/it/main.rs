@@ -10,6 +10,7 @@ mod generated;
 mod https;
 mod observe;
 mod receipt;
+mod reporter;
 mod state;
 #[allow(dead_code, reason = "the TPM crate's tests use more of it")]
 #[path = "../../../../machine/tpm/tests/it/swtpm.rs"]

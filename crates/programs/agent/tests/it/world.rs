@@ -29,6 +29,15 @@ impl World {
         Self { log_key, node_ca, enrolment }
     }
 
+    /// An enrolment whose attestation key some TPM has.
+    pub(crate) fn with_key(key: AkBlob) -> Self {
+        let mut world = Self::new();
+        world.enrolment.parent_public = key.parent_public.into();
+        world.enrolment.ak_public = key.public.into();
+        world.enrolment.ak_private = key.private.into();
+        world
+    }
+
     /// A receipt for `evidence` over `challenge`, changed by `alter` before it is signed.
     pub(crate) fn receipt(&self, challenge: &Challenge, evidence: &[u8], alter: impl FnOnce(&mut Receipt)) -> Vec<u8> {
         let evidence = Hash(sha256(&[evidence]));
