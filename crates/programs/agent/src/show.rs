@@ -62,7 +62,20 @@ impl Display for LastSent {
         let userspace = evidence.userspace_log.as_ref().map(|bytes| bytes.as_slice());
         optional(f, "userspace log (tpm2-measure.log)", userspace)?;
         writeln!(f, "agent version: {}", evidence.agent_version)?;
-        writeln!(f, "report (SHA-256): {}", evidence.report_digest)
+        writeln!(f, "report (SHA-256): {}", evidence.report_digest)?;
+        for (number, report) in (1..).zip(&evidence.reports) {
+            binary(f, &format!("report {number} of {}", evidence.reports.len()), report)?;
+        }
+        let signature = evidence.report_signature.as_ref().map(|bytes| bytes.as_slice());
+        optional(f, "report signature (TPMT_SIGNATURE)", signature)?;
+        match &evidence.report_key {
+            Some(key) => {
+                binary(f, "report key (TPMT_PUBLIC)", &key.public)?;
+                binary(f, "report key's certification (TPMS_ATTEST)", &key.certification.attest)?;
+                binary(f, "report key's certification (TPMT_SIGNATURE)", &key.certification.signature)
+            }
+            None => writeln!(f, "report key: not sent"),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod command_docs;
 mod generated;
 mod https;
 mod observe;
+mod privacy;
 mod receipt;
 mod reporter;
 mod state;
