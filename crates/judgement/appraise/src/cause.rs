@@ -36,6 +36,8 @@ macro_rules! kinds {
 kinds! {
     /// Image, firmware, variable or command line of the boot is another one.
     BootChanged = "boot-changed",
+    /// Somebody wrote to the kernel behind systemd's back.
+    DirectWrite = "direct-write",
     /// Unpackaged: a file where the policy knows nothing of that name.
     DropIn = "drop-in",
     /// An exclusion used to cover it and has ended.
@@ -54,10 +56,14 @@ kinds! {
     OtherBoot = "other-boot",
     /// The policy has the path with another digest: its package was updated, or the file was altered.
     PackageChanged = "package-changed",
+    /// A unit was changed after its start.
+    PendingRestart = "pending-restart",
     /// The kernel was told to measure in a way that identifies nothing.
     Setting = "setting",
     /// A signature that is not over this file.
     SignatureOfOther = "signature-of-other",
+    /// systemd tried to set something, and the kernel refused.
+    SwallowedError = "swallowed-error",
     /// Signed by nobody whom the policy knows.
     UnknownSigner = "unknown-signer",
     /// Not signed, where the policy expects a signature.

@@ -95,6 +95,11 @@ impl Finding {
         Self { fix, ..self }
     }
 
+    /// The same finding about a pair.
+    pub(crate) fn about(self, pair: PairFacts) -> Self {
+        Self { pair: Some(Box::new(pair)), ..self }
+    }
+
     /// The machine code; for a finding of the policy's own rule, the rule's; for one of a pair, the pair's, e.g.
     /// `V4.memory.max.kernel_weaker`.
     pub fn name(&self) -> &str {

@@ -11,6 +11,7 @@ use avouch_protocol::{Challenge, Hash, KeyLost};
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings};
 use crate::identity::Identity;
+use crate::levels;
 use crate::policy::Policy;
 use crate::quote::AuthenticQuote;
 use crate::replay::{ReplayedLogs, Unproven};
@@ -163,6 +164,11 @@ fn judge_logs(
     let mut all = judgement.lasting.clone();
     all.append(&judgement.momentary);
     verdict.conclude(&all, &judged);
+    let demand = match policy {
+        Policies::Judge(policy) => policy.demand.as_ref(),
+        Policies::None | Policies::Changed => None,
+    };
+    levels::judge(None, demand, &mut verdict);
     if let Policies::Judge(policy) = policy
         && policy.rego().is_some()
     {

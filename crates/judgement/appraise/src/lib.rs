@@ -51,10 +51,10 @@ pub use finding::{Finding, Place};
 pub use fix::{Fix, FixError};
 pub use identity::{Identity, IdentityFacts};
 pub use judge::{Appraisal, Context};
-pub use levels::{LevelFacts, PairFacts};
+pub use levels::{Comparison, FactChange, LevelFacts, PairFacts, PairFilter, changes};
 pub use policy::{
-    Confirmation, DraftError, EarlyFile, IMA_POLICY_PATH, MAX_POLICY_BYTES, NamedBuffer, Policy, PolicyDraft,
-    PolicyError, ReferenceBoot, ReferenceError,
+    Confirmation, DraftError, EarlyFile, IMA_POLICY_PATH, MAX_POLICY_BYTES, NamedBuffer, ObservationChange, Policy,
+    PolicyDraft, PolicyError, ReferenceBoot, ReferenceError,
 };
 pub use quote::{AuthenticQuote, Expected};
 pub use rejection::{RejectCode, Rejection};

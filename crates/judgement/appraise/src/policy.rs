@@ -5,10 +5,12 @@ mod boot;
 mod draft;
 mod file;
 mod ima;
+mod observation;
 mod reference;
 
 use core::fmt;
 
+use avouch_pairs::{Intent, Level};
 use avouch_protocol::Hash;
 use avouch_tpm_wire::HashAlg;
 
@@ -17,6 +19,9 @@ pub use reference::{EarlyFile, NamedBuffer, ReferenceBoot, ReferenceError};
 
 pub(crate) use boot::{BootTables, ConfirmedBoot, DeniedFirmware, Expected, Pending, Rule, event_type};
 use file::PolicyFile;
+pub(crate) use observation::Demand;
+pub use observation::ObservationChange;
+
 pub(crate) use ima::{Directory, ImaPolicy, ImaTables, KnownFile, MEMFD, Signer, is_plain};
 
 /// The path from which systemd loads the IMA policy.
@@ -39,6 +44,7 @@ pub struct Policy {
     pub(crate) denied_firmware: Vec<DeniedFirmware>,
     rego: Option<String>,
     pub(crate) ima: ImaTables,
+    pub(crate) demand: Option<Demand>,
 }
 
 /// Why bytes are not a policy. The file is written by `avouch policy build`; most often a hand edit went wrong.
@@ -142,6 +148,18 @@ pub enum PolicyError {
         /// The text that stands there.
         got: String,
     },
+    /// Not a level, one that stands twice, or one that is demanded and does not apply.
+    Level {
+        /// Where in the file.
+        section: &'static str,
+        /// The text that stands there.
+        got: String,
+    },
+    /// The intent is not understood.
+    Intent {
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 // === impl Policy ===
@@ -173,6 +191,7 @@ impl Policy {
                 .collect::<Result<_, _>>()?,
             rego: file.rego.filter(|source| !source.trim().is_empty()),
             ima: ImaTables::from_file(&file.ima, &file.minimum, &reference)?,
+            demand: file.observation.as_ref().map(Demand::from_file).transpose()?,
             name: file.name,
             created: file.created,
         })
@@ -207,6 +226,21 @@ impl Policy {
     /// through [`crate::Verdict::with_rules`].
     pub fn rego(&self) -> Option<&str> {
         self.rego.as_deref()
+    }
+
+    /// What pairs of systemd and kernel are compared with; `None` where the policy demands no level.
+    pub fn intent(&self) -> Option<&Intent> {
+        self.demand.as_ref().map(Demand::intent)
+    }
+
+    /// The levels that must hold, lowest first; empty where the policy demands none.
+    pub fn required_levels(&self) -> Vec<Level> {
+        self.demand.iter().flat_map(Demand::required).collect()
+    }
+
+    /// The PCR that agents extend on the findings that the policy names; `None` where the policy knows no cap.
+    pub fn cap_pcr(&self) -> Option<u8> {
+        self.demand.as_ref().and_then(Demand::cap_pcr)
     }
 
     /// What a person should look at again, e.g. exclusions that overlap something else. Nothing here is wrong.
@@ -271,6 +305,11 @@ impl fmt::Display for PolicyError {
                 f,
                 "minimum.coverage holds {got:?} where an IMA hook was wanted, e.g. BPRM_CHECK, MMAP_CHECK or MODULE_CHECK"
             ),
+            Self::Level { section, got } => write!(
+                f,
+                "{section} holds {got:?}; write levels V1 to V14, each once, and none both as required and as not applicable"
+            ),
+            Self::Intent { reason } => write!(f, "observation.intent: {reason}"),
             Self::ImaPolicy { path, reason } => write!(f, "the IMA policy for {path} is not understood: {reason}"),
         }
     }

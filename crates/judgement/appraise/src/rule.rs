@@ -154,13 +154,13 @@ fn awaits(claim: &Claim) -> bool {
 // === impl Claim ===
 
 impl Claim {
-    fn unjudged(name: ClaimName) -> Self {
+    pub(crate) fn unjudged(name: ClaimName) -> Self {
         let statement = name.statement().into();
         Self { name, statement, result: ClaimResult::NotJudged, findings: Vec::new(), omitted: 0 }
     }
 
     /// Adds a finding; the result only gets worse.
-    fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         match finding.effect {
             Effect::Fail => self.result = ClaimResult::Fail,
             Effect::Unverifiable if self.result != ClaimResult::Fail => self.result = ClaimResult::Unverifiable,

@@ -242,9 +242,19 @@ impl Verdict {
             let items = items.iter().map(|item| Node::leaf(format!("{}: {}", item.code, item.what)));
             Node { children: items.collect(), ..Node::leaf(text.into()) }
         });
+        children.extend(self.levels_tree());
         children.push(Node { children: lists.collect(), ..Node::leaf("coverage".into()) });
         children.extend(self.identity.iter().map(|identity| Node::leaf(identity.text.clone())));
         Node { children, ..Node::leaf(format!("{}{code}", self.status.word())) }
+    }
+}
+
+impl Verdict {
+    /// The vector of levels, where there is one.
+    fn levels_tree(&self) -> Option<Node> {
+        let attained = self.attained_level.as_deref().unwrap_or("none");
+        let children: Vec<Node> = self.levels.iter().map(LevelFacts::tree).collect();
+        (!children.is_empty()).then(|| Node { children, ..Node::leaf(format!("levels: attained {attained}")) })
     }
 }
 
@@ -292,10 +302,14 @@ fn finding_tree(finding: &Finding) -> Node {
         Effect::Unverifiable => Some(ClaimResult::Unverifiable),
         Effect::None => None,
     };
-    let mut children: Vec<Node> = lines.into_iter().map(|(name, text)| Node::leaf(format!("{name}: {text}"))).collect();
+    let mut children: Vec<Node> = finding.pair.iter().flat_map(|pair| pair.columns()).map(Node::leaf).collect();
+    // Both columns say what the sentence of the evidence says.
+    let lines = lines.into_iter().filter(|(name, _)| finding.pair.is_none() || *name != "evidence");
+    children.extend(lines.map(|(name, text)| Node::leaf(format!("{name}: {text}"))));
     children.extend(finding.causes.first().map(|cause| Node::leaf(format!("likely: {}", cause.what))));
     children.extend(finding.fix.iter().map(|fix| Node::leaf(format!("allow: {}", fix.command()))));
-    Node { text: finding.name().into(), result, children }
+    let about = finding.pair.as_ref().map_or_else(String::new, |pair| format!(" {}", pair.subject));
+    Node { text: format!("{}{about}", finding.name()), result, children }
 }
 
 impl ClaimResult {
@@ -328,7 +342,7 @@ impl CoverageItem {
 }
 
 impl Node {
-    fn leaf(text: String) -> Self {
+    pub(crate) fn leaf(text: String) -> Self {
         Self { text, result: None, children: Vec::new() }
     }
 }

@@ -13,3 +13,6 @@ CREATE TABLE observations (
     PRIMARY KEY (cluster, node, seq),
     FOREIGN KEY (cluster, node) REFERENCES nodes (cluster, node)
 ) STRICT;
+
+-- TPMT_PUBLIC of the report key that the node showed when it enrolled; NULL for one that makes no reports.
+ALTER TABLE node_keys ADD COLUMN report_public BLOB;

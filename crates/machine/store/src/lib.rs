@@ -23,8 +23,8 @@ pub use cluster::{Cluster, ClusterNameError};
 pub use error::StoreError;
 pub use evidence::{EvidenceParts, ObservationBytes};
 pub use rows::{
-    Attempt, Event, FurtherEk, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, Observed, OpenChallenge,
-    Policy, Record, Standing, StoredReceipt, Verdict,
+    Attempt, Event, FurtherEk, Gap, Grant, Head, KeptObservation, LoggedEvent, Node, NodeKeys, NodeSummary,
+    OpenChallenge, Policy, Record, Standing, StoredReceipt, Verdict,
 };
 pub use sqlite::{Options, SqliteStore};
 pub use store::{Done, Store};

@@ -33,6 +33,8 @@ pub struct NodeKeys {
     pub vouched_by: String,
     /// Name of the template that the endorsement key is made from, e.g. `L-1`.
     pub ek_template: String,
+    /// TPMT_PUBLIC of the report key that the node showed; `None` for a node that makes no reports.
+    pub report_public: Option<Vec<u8>>,
     /// The TPM's other endorsement keys that were opened in the same attempt.
     pub further_eks: Vec<FurtherEk>,
 }
@@ -228,7 +230,7 @@ pub struct StoredReceipt {
 
 /// One observation that is kept of a node, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct KeptObservation {
     /// SHA-256 of its bytes.
     pub digest: Hash,
     /// The record that first showed it; it was the same in every report since, until the next one.

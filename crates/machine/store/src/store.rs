@@ -5,8 +5,8 @@ use std::sync::mpsc;
 use avouch_protocol::{Hash, NodeTag};
 
 use crate::{
-    Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, Observed, OpenChallenge, Outcome, Policy,
-    Record, Standing, StoreError,
+    Change, Cluster, Gap, Grant, KeptObservation, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Outcome,
+    Policy, Record, Standing, StoreError,
 };
 
 /// Takes the answer to a change, on a thread of the engine: it must not block, and must not call
@@ -98,7 +98,7 @@ pub trait Store: Send + Sync + 'static {
     fn evidence_part(&self, cluster: &Cluster, digest: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The observations that are kept of a node, newest first, at most [`crate::ObservationBytes::KEPT`].
-    fn observations(&self, cluster: &Cluster, node: &NodeTag) -> Result<Vec<Observed>, StoreError>;
+    fn observations(&self, cluster: &Cluster, node: &NodeTag) -> Result<Vec<KeptObservation>, StoreError>;
 
     /// The bytes of an observation that is kept of a node, by their SHA-256; checked.
     fn observation(&self, cluster: &Cluster, node: &NodeTag, digest: &Hash) -> Result<Option<Vec<u8>>, StoreError>;

@@ -10,6 +10,7 @@ use super::file::{
     Boot, BootSection, ExpectedEvent, ImaPolicyText, ImaSection, MinimumSection, Package, PolicyFile, SecureBoot,
     TpmSection, VERSION, default_tolerated,
 };
+use super::observation::{Demand, ObservationChange, ObservationSection};
 use super::{EarlyFile, NamedBuffer, Policy, PolicyError, ReferenceBoot, is_plain_path};
 use crate::text::hex;
 
@@ -80,6 +81,7 @@ impl PolicyDraft {
             boot: BootSection::default(),
             ima,
             tpm: TpmSection::default(),
+            observation: None,
             rego: None,
         };
         Self { file }
@@ -201,6 +203,17 @@ impl PolicyDraft {
         self.file.rego = module;
     }
 
+    /// Changes what the policy demands of the paired report; the section is made where there was none.
+    ///
+    /// # Errors
+    /// [`PolicyError`] when the section would not be one; the draft is then unchanged.
+    pub fn observe(&mut self, change: ObservationChange) -> Result<(), PolicyError> {
+        let section = change.over(self.file.observation.as_ref());
+        Demand::from_file(&section)?;
+        self.file.observation = Some(section);
+        Ok(())
+    }
+
     /// Renames the policy.
     pub fn rename(&mut self, name: impl Into<String>, created: impl Into<String>) {
         self.file.name = name.into();
@@ -272,6 +285,7 @@ impl PolicyDraft {
         file.ima.signers.sort();
         file.ima.keyrings.values_mut().for_each(|certificates| certificates.sort());
         file.ima.exclusions.sort();
+        file.observation.iter_mut().for_each(ObservationSection::sort);
         // Strings, numbers, lists and maps with string keys always serialise.
         let mut bytes = serde_json::to_vec_pretty(&file).unwrap_or_default();
         bytes.push(b'\n');

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::observation::ObservationSection;
 use super::{EarlyFile, NamedBuffer, PolicyError, is_plain_path};
 
 /// What this release writes. Version 1 had the same sections with fewer fields, so it is read as it stands.
@@ -22,6 +23,9 @@ pub(super) struct PolicyFile {
     pub(super) ima: ImaSection,
     #[serde(default, skip_serializing_if = "TpmSection::is_empty")]
     pub(super) tpm: TpmSection,
+    /// What the paired report must show; without it no level is demanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) observation: Option<ObservationSection>,
     /// Source of the last rule, a Rego module.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rego: Option<String>,

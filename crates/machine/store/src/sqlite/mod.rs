@@ -17,8 +17,8 @@ use self::readers::Readers;
 use self::writer::{Job, Writer};
 use crate::store::Done;
 use crate::{
-    Change, Cluster, Gap, Grant, LoggedEvent, Node, NodeKeys, NodeSummary, Observed, OpenChallenge, Policy, Record,
-    Standing, Store, StoreError,
+    Change, Cluster, Gap, Grant, KeptObservation, LoggedEvent, Node, NodeKeys, NodeSummary, OpenChallenge, Policy,
+    Record, Standing, Store, StoreError,
 };
 
 /// A store in one SQLite file.
@@ -155,7 +155,7 @@ impl Store for SqliteStore {
         read::evidence_part(&self.readers.take(), cluster, digest)
     }
 
-    fn observations(&self, cluster: &Cluster, node: &NodeTag) -> Result<Vec<Observed>, StoreError> {
+    fn observations(&self, cluster: &Cluster, node: &NodeTag) -> Result<Vec<KeptObservation>, StoreError> {
         read::observations(&self.readers.take(), cluster, node)
     }
 

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params, params};
 use super::row::{self, Columns, head_columns, key_columns, record_columns, verdict_columns};
 use crate::evidence::{digest, unpack};
 use crate::{
-    Cluster, Event, FurtherEk, Gap, Grant, Head, LoggedEvent, Node, NodeKeys, NodeSummary, Observed, OpenChallenge,
-    Policy, Record, Standing, StoreError,
+    Cluster, Event, FurtherEk, Gap, Grant, Head, KeptObservation, LoggedEvent, Node, NodeKeys, NodeSummary,
+    OpenChallenge, Policy, Record, Standing, StoreError,
 };
 
 /// At most one row.
@@ -347,10 +347,15 @@ pub(super) fn observations(
     connection: &Connection,
     cluster: &Cluster,
     node: &NodeTag,
-) -> Result<Vec<Observed>, StoreError> {
+) -> Result<Vec<KeptObservation>, StoreError> {
     let sql = "SELECT digest, seq, time, size FROM observations WHERE cluster = ?1 AND node = ?2 ORDER BY seq DESC";
     all(connection, sql, params![cluster.as_str(), node.0], |columns| {
-        Ok(Observed { digest: columns.hash()?, seq: columns.uint()?, time: columns.uint()?, size: columns.uint()? })
+        Ok(KeptObservation {
+            digest: columns.hash()?,
+            seq: columns.uint()?,
+            time: columns.uint()?,
+            size: columns.uint()?,
+        })
     })
 }
 
