@@ -9,6 +9,8 @@ mod comparison;
 mod demanded;
 mod facts;
 mod findings;
+#[cfg(test)]
+mod tests;
 
 use avouch_pairs::{Judged, Level, LevelResult, Observation, Reading, attribute, subject};
 

@@ -108,8 +108,17 @@ pub struct CommitRecord {
     pub verdict: Option<Verdict>,
     /// resetCount of the quote; `None` leaves it as it is.
     pub reset_count: Option<u32>,
-    /// What was observed on the node; `None` leaves the last one as it is, and so does the same one again.
-    pub observation: Option<ObservationBytes>,
+    /// What was observed on the node; `None` leaves it as it is.
+    pub observed: Option<ObservedReport>,
+}
+
+/// What a proven report showed.
+#[derive(Clone, Debug)]
+pub struct ObservedReport {
+    /// SHA-256 of the report.
+    pub report: Hash,
+    /// What it showed; `None` says that it is what is kept as the newest. The same bytes again are not written again.
+    pub changed: Option<ObservationBytes>,
 }
 
 /// Whom a policy is for.

@@ -191,7 +191,7 @@ mod tests {
             assert!(parts.parts.len() <= EvidenceParts::MOST_PIECES);
             assert!(parts.parts.iter().all(|part| part.size > 0));
         }
-        assert_eq!(joined(&EvidenceParts::whole(&[])), []);
+        assert_eq!(joined(&EvidenceParts::whole(&[])), Vec::<u8>::new());
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod rows;
 mod sqlite;
 mod store;
 
-pub use change::{Assignee, Change, CommitRecord, Outcome, Refused};
+pub use change::{Assignee, Change, CommitRecord, ObservedReport, Outcome, Refused};
 pub use cluster::{Cluster, ClusterNameError};
 pub use error::StoreError;
 pub use evidence::{EvidenceParts, ObservationBytes};

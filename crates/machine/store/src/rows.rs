@@ -116,6 +116,8 @@ pub struct Standing {
     pub session: Option<Vec<u8>>,
     /// TPM resetCount seen in the last authentic quote.
     pub last_reset_count: Option<u32>,
+    /// SHA-256 of the report that the newest observation was last seen in; `None` where nothing was observed.
+    pub observed_report: Option<Hash>,
     /// The challenge that waits for evidence.
     pub open: Option<OpenChallenge>,
 }

@@ -6,7 +6,8 @@ use avouch_server::NodeProfile;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::inspect::arguments as inspect;
-use crate::policy::{allow, lint};
+use crate::node::pairs;
+use crate::policy::{allow, intent, lint};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -37,6 +38,13 @@ Make an enrolment token: one line that carries everything a node needs for first
 Who has the token can enrol a machine whose TPM is vouched for as --profile says, until it expires or is used up: keep \
 it like a password. It is made at the data directory and signed with the owner key; the server need not run. Standard \
 output holds the token alone.";
+
+const PAIRS: &str = "\
+Show what systemd says beside what the kernel does, pair by pair
+
+systemd stands on the left, the kernel on the right: ✓ they agree, ✗ they do not, ? it could not be told. Below a pair \
+that somebody should look at stand the whole values, what it means and what to do. The pairs are compared anew from the \
+raw strings of the node's newest proven report, beside the intent of the policy that applies now.";
 
 const RULE: &str = "\
 Set the policy's own rule: a Rego module that may add findings to a verdict and lower it, never raise it
@@ -90,7 +98,7 @@ pub(crate) enum Command {
     /// Say what is good: reference values from artefacts and from a confirmed boot
     #[command(subcommand)]
     Policy(Policy),
-    /// Read logs, lists, quotes, certificates, variables and policies offline
+    /// Read logs, lists, quotes, reports, certificates, variables and policies offline
     #[command(long_about = inspect::INSPECT, after_help = inspect::EXIT_STATUS)]
     Inspect(inspect::Inspect),
 }
@@ -140,6 +148,19 @@ pub(crate) enum Node {
         #[arg(long, value_name = "SEQ")]
         record: Option<u64>,
     },
+    /// Show the fourteen levels of the last verdict, and which of them the policy demands
+    Levels {
+        /// Label, tag, or at least 4 characters of the tag that no other node shares
+        node: String,
+    },
+    /// Show what systemd says beside what the kernel does, pair by pair
+    #[command(long_about = PAIRS)]
+    Pairs(pairs::Pairs),
+    /// Show what changed on a node from one observation to the next
+    Changes {
+        /// Label, tag, or at least 4 characters of the tag that no other node shares
+        node: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +169,9 @@ pub(crate) enum Policy {
     Build(Box<Build>),
     /// Take the boot of another machine of the same build into a policy, after a person has looked at it
     Confirm(Confirm),
+    /// Say which levels nodes must hold, and what each unit should have
+    #[command(long_about = intent::INTENT)]
+    Intent(intent::Intent),
     /// Add to a policy what findings named: the smallest change that allows each of them
     #[command(long_about = allow::ALLOW)]
     Allow(allow::Allow),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod connection;
+mod dual;
 mod duration;
 mod enroll;
 mod failure;

@@ -2,7 +2,8 @@
 //!
 //! Hashes and node tags are lower-case hexadecimal; times are unix seconds of server time.
 
-use avouch_appraise::IdentityFacts;
+use avouch_appraise::{FactChange, Finding, IdentityFacts, PairFacts};
+use avouch_protocol::intent::IntentFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -176,4 +177,66 @@ pub struct Policies {
 pub struct PolicyRef {
     /// SHA-256 of the policy's bytes.
     pub policy_ref: Option<String>,
+}
+
+/// One observation that is kept of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservationView {
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// The record that first showed it.
+    pub seq: u64,
+    /// When that record came.
+    pub time: u64,
+    /// Length of its bytes.
+    pub size: u64,
+}
+
+/// Answer to `GET /v1/nodes/{node}/pairs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pairs {
+    /// The node.
+    pub node: String,
+    /// The policy that applies now.
+    pub policy_ref: Option<String>,
+    /// True when the policy demands levels, so that an intent was compared with.
+    pub intent: bool,
+    /// What the pairs are of.
+    pub observation: ObservationView,
+    /// The pairs, by subject and attribute.
+    pub pairs: Vec<PairFacts>,
+    /// What somebody should look at among them, worst first.
+    pub findings: Vec<Finding>,
+    /// Pairs that were asked for and are not listed: ask for a level or a unit.
+    #[serde(default)]
+    pub omitted: u64,
+}
+
+/// Answer to `GET /v1/nodes/{node}/changes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The node.
+    pub node: String,
+    /// The observation before; absent where there was only one so far.
+    pub before: Option<ObservationView>,
+    /// The newest.
+    pub after: ObservationView,
+    /// Readings that are others now, by subject and attribute.
+    pub changes: Vec<FactChange>,
+    /// Changes that are not listed.
+    #[serde(default)]
+    pub omitted: u64,
+}
+
+/// Answer to `GET /v1/nodes/{node}/intent`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DemandView {
+    /// The node.
+    pub node: String,
+    /// The policy that applies now.
+    pub policy_ref: Option<String>,
+    /// Levels that must hold.
+    pub required: Vec<String>,
+    /// What was intended; absent where the policy demands no level.
+    pub intent: Option<IntentFile>,
 }

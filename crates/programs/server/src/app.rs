@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use avouch_crypto::ca::NodeCa;
 use avouch_crypto::signing::SigningKey;
-use avouch_protocol::{Interval, NodeTag};
-use avouch_store::{Change, Cluster, Event, Gap, Outcome, Refused as StoreRefused, Store, StoreError};
+use avouch_protocol::{Hash, Interval, NodeTag};
+use avouch_rules::RuledPolicy;
+use avouch_store::{Change, Cluster, Event, Gap, Outcome, Policy, Refused as StoreRefused, Store, StoreError};
 use axum::http::StatusCode;
 use tokio::sync::{Mutex, oneshot};
 use zeroize::Zeroizing;
@@ -81,6 +82,18 @@ impl App {
         let result = receiver.await.unwrap_or(Err(StoreError::Closed));
         self.metrics.committed(started.elapsed());
         result
+    }
+
+    /// A policy, parsed once; `None` for no policy and for one that is not stored.
+    pub(crate) fn policy(&self, reference: &Hash) -> Result<Option<Arc<RuledPolicy>>, Refused> {
+        if *reference == Hash::ZERO {
+            return Ok(None);
+        }
+        self.caches.policies.find(reference, || {
+            let stored = self.store.policy(&self.cluster, reference).map_err(|error| store_refused(&error))?;
+            let parse = |policy: Policy| RuledPolicy::parse(&policy.bytes).map_err(|error| Refused::internal(&error));
+            stored.map(parse).transpose()
+        })
     }
 
     /// Notes something for the operator; a store that fails is seen elsewhere.

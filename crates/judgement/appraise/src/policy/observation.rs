@@ -84,6 +84,12 @@ impl Demand {
         Ok(Self { required, intent, cap: section.cap.as_ref().map(CapSection::checked).transpose()? })
     }
 
+    /// The demand of a new section.
+    #[cfg(test)]
+    pub(crate) fn of(change: ObservationChange) -> Result<Self, PolicyError> {
+        Self::from_file(&change.over(None))
+    }
+
     /// The levels that must hold, lowest first.
     pub(crate) fn required(&self) -> impl Iterator<Item = Level> + '_ {
         self.required.iter().copied()

@@ -4,6 +4,7 @@
 mod attacks;
 mod boot;
 mod cel;
+mod demands;
 mod enrolment;
 mod ima;
 mod logs;

@@ -7,7 +7,10 @@ use avouch_protocol::{Hash, NodeTag, Status};
 
 use super::specimen::{PATIENCE, START, answer, ask, challenge, cluster, enrolment, hash, join, other_cluster, tag};
 use super::{applied, found, read, refused};
-use crate::{Assignee, Change, Cluster, CommitRecord, EvidenceParts, Head, ObservationBytes, Outcome, Refused, Store};
+use crate::{
+    Assignee, Change, Cluster, CommitRecord, EvidenceParts, Head, ObservationBytes, ObservedReport, Outcome, Refused,
+    Store,
+};
 
 /// How many threads race for one thing.
 const RACERS: u64 = 8;
@@ -256,8 +259,11 @@ pub fn observation_is_kept_once_with_the_one_before_it(open: &dyn Fn() -> Box<dy
         let head = found(store.node(&cluster, &node)).head;
         let open = read(ask(&*store, &cluster, &node, now));
         let mut answered = answer(&node, head, &open, &now.to_be_bytes(), now + 1);
-        answered.observation = bytes.map(ObservationBytes::new);
+        let report = hash("report", now);
+        answered.observed = bytes.map(|bytes| ObservedReport { report, changed: Some(ObservationBytes::new(bytes)) });
         assert_eq!(applied(&*store, &cluster, now + 1, commit(&answered)), Outcome::Committed);
+        let last = found(store.standing(&cluster, &node)).observed_report;
+        assert_eq!(last == Some(report), bytes.is_some(), "the newest report is named even when it shows nothing new");
         read(store.observations(&cluster, &node)).iter().map(|kept| kept.seq).collect::<Vec<_>>()
     };
     let (first, second, third) = (vec![1; 9_000], b"second".to_vec(), b"third".to_vec());
@@ -286,13 +292,23 @@ pub fn observation_does_not_outlive_its_keys_and_a_refusal_keeps_none(open: &dyn
     let node = read(join(&*store, &cluster, 1));
     let open = read(ask(&*store, &cluster, &node, START));
     let mut answered = answer(&node, Head::default(), &open, b"evidence", START + 1);
-    answered.observation = Some(ObservationBytes::new(b"observed"));
+    let changed = Some(ObservationBytes::new(b"observed"));
+    answered.observed = Some(ObservedReport { report: hash("report", 1), changed });
     let mut bad = answered.clone();
     bad.record.header.push(0);
     assert_eq!(refused(&*store, &cluster, START + 1, commit(&bad)), Refused::Digest { what: "record.hash" });
     assert_eq!(read(store.observations(&cluster, &node)), []);
     assert_eq!(applied(&*store, &cluster, START + 1, commit(&answered)), Outcome::Committed);
     assert_eq!(read(store.observations(&cluster, &node)).len(), 1);
-    applied(&*store, &cluster, START + 2, enrolment(1, 2));
+    // A report that shows what is kept already names no bytes.
+    let head = found(store.node(&cluster, &node)).head;
+    let open = read(ask(&*store, &cluster, &node, START + 2));
+    let mut again = answer(&node, head, &open, b"again", START + 3);
+    again.observed = Some(ObservedReport { report: hash("report", 2), changed: None });
+    assert_eq!(applied(&*store, &cluster, START + 3, commit(&again)), Outcome::Committed);
+    assert_eq!(read(store.observations(&cluster, &node)).len(), 1);
+    assert_eq!(found(store.standing(&cluster, &node)).observed_report, Some(hash("report", 2)));
+    applied(&*store, &cluster, START + 4, enrolment(1, 2));
     assert_eq!(read(store.observations(&cluster, &node)), []);
+    assert_eq!(found(store.standing(&cluster, &node)).observed_report, None);
 }

@@ -186,7 +186,7 @@ pub fn answer(node: &NodeTag, head: Head, open: &OpenChallenge, evidence: &[u8],
     };
     let session = Some(vec![8; 600]);
     let verdict = Some(verdict);
-    CommitRecord { node: *node, record, evidence, session, verdict, reset_count: Some(7), observation: None }
+    CommitRecord { node: *node, record, evidence, session, verdict, reset_count: Some(7), observed: None }
 }
 
 /// About as long as the verdict of a steady round.

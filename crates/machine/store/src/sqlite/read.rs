@@ -109,7 +109,7 @@ pub(super) fn standing(
     let sql = concat!(
         "SELECT generation, ifnull(policy, (SELECT default_policy FROM clusters WHERE clusters.cluster = ?1)), ",
         head_columns!(),
-        ", session, last_reset_count, seq, round, bytes, deadline
+        ", session, last_reset_count, observed_report, seq, round, bytes, deadline
          FROM nodes LEFT JOIN challenges USING (cluster, node) WHERE cluster = ?1 AND node = ?2"
     );
     first(connection, sql, params![cluster.as_str(), node.0], |columns| {
@@ -120,6 +120,7 @@ pub(super) fn standing(
             head: row::head(columns)?,
             session: columns.get()?,
             last_reset_count: columns.get()?,
+            observed_report: columns.some_hash()?,
             open: match columns.some_uint()? {
                 None => None,
                 Some(seq) => Some(OpenChallenge {

@@ -2,7 +2,9 @@
 
 use avouch_protocol::{Hash, NodeProfile, NodeTag, Status};
 use avouch_store::contract::specimen::{START, answer, ask};
-use avouch_store::{Change, Cluster, Head, NodeKeys, ObservationBytes, Outcome, SqliteStore, Store, StoreError};
+use avouch_store::{
+    Change, Cluster, Head, NodeKeys, ObservationBytes, ObservedReport, Outcome, SqliteStore, Store, StoreError,
+};
 use rusqlite::Connection;
 
 /// What version 1 made, as it was released, with rows in every table.
@@ -66,7 +68,8 @@ fn is_read_and_continued(path: &std::path::Path) {
     // Version 2 kept no observation.
     assert_eq!(store.observations(&cluster, &tag).unwrap(), []);
     let mut commit = answer(&tag, Head { seq: 2, record: node.head.record }, &open, b"next", 1_790_000_901);
-    commit.observation = Some(ObservationBytes::new(b"observed"));
+    let changed = Some(ObservationBytes::new(b"observed"));
+    commit.observed = Some(ObservedReport { report: Hash([0x99; 32]), changed });
     let outcome = store.apply(&cluster, START, Change::CommitRecord(Box::new(commit)));
     assert_eq!(outcome, Ok(Outcome::Committed));
     let kept = store.observations(&cluster, &tag).unwrap();

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use avouch_appraise::PairFilter;
+use avouch_pairs::Level;
 use avouch_tpm_wire::HashAlg;
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -9,6 +11,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use super::export::Export;
 use super::{Kind, Options, QuoteInputs, checkpoint, input};
 use crate::failure::Failure;
+use crate::node::pairs::level;
 
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
@@ -17,7 +20,7 @@ Exit status:
   2  a file could not be read at all, or the command line is wrong";
 
 pub(crate) const INSPECT: &str = "\
-Read logs, lists, quotes, certificates, variables and policies offline
+Read logs, lists, quotes, reports, certificates, variables and policies offline
 
 Needs no server and no configuration. Says what the bytes say and judges nothing; unknown values are told as unknown. A \
 file that is cut is read as far as it goes, and where it stops is told. Without a kind the kind is recognised, and what \
@@ -56,6 +59,9 @@ pub(crate) enum Wanted {
     /// Checkpoints of transparency logs, other signed notes, and the keys that verify them
     #[command(after_help = EXIT_STATUS)]
     Checkpoint(Notes),
+    /// Paired reports and stored observations: what systemd said beside what the kernel did
+    #[command(after_help = EXIT_STATUS)]
+    Report(Reports),
 }
 
 #[derive(Args, Debug)]
@@ -98,6 +104,25 @@ pub(crate) struct Files {
     /// Files, or `-` for standard input; the name of an efivarfs file says which variable it is
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Reports {
+    /// Files, or `-` for standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Only this level, V1 to V14; may be repeated
+    #[arg(long = "level", value_name = "LEVEL", value_parser = level)]
+    levels: Vec<Level>,
+    /// Only this unit, or another subject as the list names it
+    #[arg(long, value_name = "UNIT")]
+    unit: Option<String>,
+    /// Only what somebody should look at
+    #[arg(long)]
+    findings: bool,
+    /// The whole report that the file is a difference to
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -172,6 +197,7 @@ impl Inspect {
             Some(Wanted::Efivar(options)) => (Some(Kind::Efivar), &options.files, Options::default()),
             Some(Wanted::Policy(options)) => (Some(Kind::Policy), &options.files, options.options()?),
             Some(Wanted::Checkpoint(options)) => (Some(Kind::Checkpoint), &options.files, options.options()?),
+            Some(Wanted::Report(options)) => (Some(Kind::Report), &options.files, options.options()?),
         };
         let now = u64::try_from(jiff::Timestamp::now().as_second()).ok();
         Ok((kind, files, Options { now, ..options }))
@@ -182,6 +208,16 @@ impl Policies {
     fn options(&self) -> Result<Options, Failure> {
         let key = self.key.as_deref().map(beside).transpose()?;
         Ok(Options { quote: QuoteInputs { key, ..QuoteInputs::default() }, ..Options::default() })
+    }
+}
+
+impl Reports {
+    fn options(&self) -> Result<Options, Failure> {
+        let base = self.base.as_deref().map(beside).transpose()?;
+        let Self { levels, unit: subject, findings, .. } = self;
+        let most = super::observed::MOST_PAIRS;
+        let pairs = PairFilter { levels: levels.clone(), subject: subject.clone(), findings: *findings, most };
+        Ok(Options { pairs, base, ..Options::default() })
     }
 }
 

@@ -4,7 +4,7 @@ use avouch_bootlog::{BootLog, EventType, LogError};
 use avouch_ima::{parse_ascii, parse_binary};
 use avouch_tpm_wire::{HashAlg, PublicArea, Signature};
 
-use super::{Kind, checkpoint, efivar, eventlog, policy, quote};
+use super::{Kind, checkpoint, efivar, eventlog, observed, policy, quote};
 
 /// The kind and the reason, or nothing: a guess that is not sure is none.
 pub(super) fn guess(bytes: &[u8]) -> Option<(Kind, &'static str)> {
@@ -46,6 +46,9 @@ fn binary(bytes: &[u8]) -> Option<(Kind, &'static str)> {
     }
     if eventlog::is_spelled(bytes) {
         return Some((Kind::Eventlog, "it begins with a record of a canonical event log in CBOR"));
+    }
+    if observed::is(bytes) {
+        return Some((Kind::Report, "it is a paired report or an observation"));
     }
     if let Some(reason) = efivar::form(bytes) {
         return Some((Kind::Efivar, reason));

@@ -12,6 +12,7 @@ mod export;
 mod guess;
 mod ima;
 mod input;
+mod observed;
 mod page;
 pub(crate) mod policy;
 mod quote;
@@ -20,6 +21,7 @@ mod wrapper;
 
 use std::path::Path;
 
+use avouch_appraise::PairFilter;
 use avouch_crypto::sha256;
 use avouch_tpm_wire::HashAlg;
 use data_encoding::HEXLOWER;
@@ -52,6 +54,8 @@ pub enum Kind {
     Policy,
     /// A signed note: the checkpoint of a transparency log, or a key that verifies one.
     Checkpoint,
+    /// A node's paired report, or an observation as the server keeps it.
+    Report,
 }
 
 /// What to tell beyond the summary, and what to check with.
@@ -69,6 +73,10 @@ pub struct Options {
     pub final_events: Option<Vec<u8>>,
     /// Keys that verify signed notes: `NAME+IDENTIFIER+KEY`.
     pub vkeys: Vec<String>,
+    /// Which pairs of a report are told.
+    pub pairs: PairFilter,
+    /// The whole report that another one is a difference to.
+    pub base: Option<Vec<u8>>,
     /// Seconds since 1970, to tell which windows have ended.
     pub now: Option<u64>,
 }
@@ -160,6 +168,7 @@ impl Kind {
             Self::Efivar => "efivar",
             Self::Policy => "policy",
             Self::Checkpoint => "checkpoint",
+            Self::Report => "report",
         }
     }
 
@@ -172,6 +181,7 @@ impl Kind {
             Self::Efivar => efivar::read(bytes, file),
             Self::Policy => policy::read(bytes, options),
             Self::Checkpoint => checkpoint::read(bytes, options),
+            Self::Report => observed::read(bytes, options),
         }
     }
 

@@ -52,6 +52,11 @@ impl Page {
         self.lines.extend(table.lines().into_iter().map(|line| format!("  {line}")));
     }
 
+    /// Lines that are clean and whole already.
+    pub(super) fn whole(&mut self, lines: Vec<String>) {
+        self.lines.extend(lines);
+    }
+
     pub(super) fn lines(self) -> Vec<String> {
         self.lines
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::page::Page;
-use super::{Kind, cert, checkpoint, efivar, eventlog, ima, policy, quote};
+use super::{Kind, cert, checkpoint, efivar, eventlog, ima, observed, policy, quote};
 
 /// One file, read as far as it can be. A value that is not known is null, never zero.
 #[derive(Debug, Serialize)]
@@ -68,6 +68,8 @@ pub enum Facts {
     Policy(Box<policy::PolicyFacts>),
     /// Signed notes.
     Checkpoint(Box<checkpoint::Note>),
+    /// Paired reports.
+    Report(Box<observed::ReportFacts>),
 }
 
 /// What a kind's reader found.
@@ -149,6 +151,7 @@ impl Report {
             Some(Facts::EfiVar(facts)) => facts.show(&mut page),
             Some(Facts::Policy(facts)) => facts.show(&mut page),
             Some(Facts::Checkpoint(facts)) => facts.show(&mut page),
+            Some(Facts::Report(facts)) => facts.show(&mut page),
             None => {}
         }
         self.ending(&mut page);

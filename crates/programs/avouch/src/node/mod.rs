@@ -1,6 +1,9 @@
-//! `avouch node list | show | why`.
+//! `avouch node list | show | why | levels | pairs | changes`.
 
+mod changes;
+mod levels;
 mod list;
+pub(crate) mod pairs;
 mod show;
 mod why;
 
@@ -19,6 +22,9 @@ pub(crate) fn run(global: &Global, command: &Node) -> Result<Output, Failure> {
     match command {
         Node::List => list::run(&connection, global.json),
         Node::Show { node } => show::run(&connection, node, global.json),
+        Node::Levels { node } => levels::run(&connection, node, global.json),
+        Node::Pairs(options) => pairs::run(&connection, options, global.json),
+        Node::Changes { node } => changes::run(&connection, node, global.json),
         Node::Why { node, record } => why::run(&connection, node, *record, global.json),
     }
 }

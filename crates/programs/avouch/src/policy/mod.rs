@@ -1,4 +1,4 @@
-//! `avouch policy build | confirm | allow | lint | apply | rule | list | show`.
+//! `avouch policy build | confirm | intent | allow | lint | apply | rule | list | show`.
 
 pub(crate) mod allow;
 mod apply;
@@ -6,6 +6,7 @@ mod build;
 mod confirm;
 mod expected;
 mod file;
+pub(crate) mod intent;
 pub(crate) mod lint;
 mod list;
 mod rule;
@@ -20,6 +21,7 @@ pub(crate) fn run(global: &Global, command: &Policy) -> Result<Output, Failure> 
     match command {
         Policy::Build(options) => build::run(global, options),
         Policy::Confirm(options) => confirm::run(global, options),
+        Policy::Intent(options) => intent::run(global, options),
         Policy::Allow(options) => allow::run(global, options),
         Policy::Lint(options) => lint::run(global, options),
         Policy::Apply(options) => apply::run(global, options),

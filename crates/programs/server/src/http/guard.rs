@@ -42,6 +42,20 @@ impl Call {
             .map(|(_, value)| value)
     }
 
+    /// A value of the query that may hold any character, percent-encoded (RFC 3986, 2.1).
+    pub(crate) fn decoded(&self, name: &'static str) -> Result<Option<String>, Refused> {
+        let Some(value) = self.text(name) else { return Ok(None) };
+        percent_decoded(value).map(Some).ok_or_else(|| {
+            let what = format!("`{name}` in the query is not percent-encoded UTF-8.");
+            Refused::new(
+                StatusCode::BAD_REQUEST,
+                "QUERY",
+                what,
+                "Write other characters than letters, digits and -_.~ as % and two hexadecimal digits each.",
+            )
+        })
+    }
+
     /// A number of the query; absent is `None`.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u64>, Refused> {
         let Some(value) = self.text(name) else { return Ok(None) };
@@ -50,6 +64,19 @@ impl Call {
             Refused::new(StatusCode::BAD_REQUEST, "QUERY", what, "Write a whole number that is not negative.")
         })
     }
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        bytes.push(match byte {
+            b'%' => digit(rest.next())? << 4 | digit(rest.next())?,
+            plain => plain,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Runs one request of `route`.
@@ -155,4 +182,20 @@ pub(crate) fn no_such_route() -> Response<Body> {
     let what = "There is no such route.";
     let remedy = "See the table of routes in the documentation of this release.";
     Refused::new(StatusCode::NOT_FOUND, "NO_SUCH_ROUTE", what, remedy).into_reply(Wire::Json).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_odd_characters_comes_through_a_query() {
+        let name = "dev-disk-by\\x2dlabel.device & listener:tcp:[::]:443@4026531840 \u{e9}%";
+        let written: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        assert_eq!(percent_decoded(&written).as_deref(), Some(name));
+        assert_eq!(percent_decoded("ssh.service").as_deref(), Some("ssh.service"));
+        for wrong in ["%", "%1", "%zz", "%ff", "a%4"] {
+            assert_eq!(percent_decoded(wrong), None, "{wrong}");
+        }
+    }
 }

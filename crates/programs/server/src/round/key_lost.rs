@@ -54,7 +54,7 @@ pub(crate) async fn key_lost(app: Arc<App>, call: Call) -> Result<Reply, Refused
         session: appraisal.session.as_ref().map(Session::to_cbor),
         verdict: Some(conclusion.verdict(&answered)),
         reset_count: None,
-        observation: None,
+        observed: None,
     };
     store(&app, now, Box::new(commit)).await
 }

@@ -64,7 +64,7 @@ pub(super) fn commit(
         session: None,
         verdict: None,
         reset_count: None,
-        observation: None,
+        observed: None,
     })
 }
 

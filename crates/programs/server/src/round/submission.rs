@@ -1,15 +1,13 @@
 //! One evidence message and everything that it is judged by.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use avouch_appraise::{Context, Session};
 use avouch_protocol::{Challenge, Evidence, Hash, Message, Round};
-use avouch_rules::RuledPolicy;
 use avouch_store::{CommitRecord, EvidenceParts, OpenChallenge, Standing};
 
 use super::record::{Answered, Conclusion, record};
-use crate::app::{App, store_refused};
+use crate::app::App;
 use crate::appraisal::{Case, Opinion, appraise_surely, unjudged};
 use crate::caller::Caller;
 use crate::http::refusal::Refused;
@@ -59,7 +57,7 @@ impl Submission<'_> {
             record: record(app, &answered, &conclusion),
             evidence: EvidenceParts::sharing(self.body, &shared),
             reset_count: session.as_ref().map(Session::reset_count),
-            observation: None,
+            observed: None,
             session: session.map(|session| session.to_cbor()),
             verdict: (!keeps_verdict).then(|| conclusion.verdict(&answered)),
         })
@@ -76,7 +74,7 @@ impl Submission<'_> {
                 return Ok(Opinion::Broken(Box::new(unjudged(challenge, &context, "SESSION_UNREADABLE", what))));
             }
         };
-        let policy = policy(app, &challenge.policy_ref)?;
+        let policy = app.policy(&challenge.policy_ref)?;
         let case = Case {
             evidence: self.message,
             challenge,
@@ -110,14 +108,4 @@ pub(super) fn context<'a>(app: &App, caller: &'a Caller, challenge: &Challenge, 
 /// The appraiser's state of the node.
 pub(super) fn session(node: &Standing) -> Result<Option<Session>, String> {
     node.session.as_deref().map(Session::from_cbor).transpose().map_err(|error| error.to_string())
-}
-
-fn policy(app: &App, reference: &Hash) -> Result<Option<Arc<RuledPolicy>>, Refused> {
-    if *reference == Hash::ZERO {
-        return Ok(None);
-    }
-    app.caches.policies.find(reference, || {
-        let stored = app.store.policy(&app.cluster, reference).map_err(|error| store_refused(&error))?;
-        stored.map(|policy| RuledPolicy::parse(&policy.bytes)).transpose().map_err(|error| Refused::internal(&error))
-    })
 }

@@ -1,6 +1,6 @@
 //! Challenges, and the records they become.
 
-use avouch_protocol::NodeTag;
+use avouch_protocol::{Hash, NodeTag};
 use rusqlite::params;
 
 use super::Place;
@@ -23,7 +23,7 @@ pub(super) fn open_challenge(at: Place<'_>, node: &NodeTag, challenge: &OpenChal
 }
 
 pub(super) fn commit(at: Place<'_>, commit: &CommitRecord) -> Result<Outcome, StoreError> {
-    let CommitRecord { node, record, evidence, session, verdict, reset_count, observation } = commit;
+    let CommitRecord { node, record, evidence, session, verdict, reset_count, observed } = commit;
     if record.evidence != Some(evidence.digest()) {
         return Err(Refused::Digest { what: "record.evidence" }.into());
     }
@@ -43,8 +43,10 @@ pub(super) fn commit(at: Place<'_>, commit: &CommitRecord) -> Result<Outcome, St
     }
     insert_evidence(at, evidence)?;
     append(at, node, head, record)?;
-    conclude(at, node, record, session.as_deref(), verdict.as_ref(), *reset_count)?;
-    if let Some(observation) = observation {
+    let report = observed.as_ref().map(|observed| &observed.report);
+    let left = Left { session: session.as_deref(), verdict: verdict.as_ref(), reset_count: *reset_count, report };
+    conclude(at, node, record, &left)?;
+    if let Some(observation) = observed.as_ref().and_then(|observed| observed.changed.as_ref()) {
         observe(at, node, record, observation)?;
     }
     Ok(Outcome::Committed)
@@ -65,7 +67,7 @@ pub(super) fn expire(at: Place<'_>, node: &NodeTag, record: &Record) -> Result<O
         return Err(Refused::TooEarly { deadline: open.deadline, now: at.now }.into());
     }
     append(at, node, head, record)?;
-    conclude(at, node, record, None, None, None)?;
+    conclude(at, node, record, &Left::default())?;
     Ok(Outcome::Committed)
 }
 
@@ -166,27 +168,33 @@ fn observe(at: Place<'_>, node: &NodeTag, record: &Record, observation: &Observa
     Ok(())
 }
 
+/// What a record leaves behind for its node; `None` leaves what was there.
+#[derive(Clone, Copy, Default)]
+struct Left<'a> {
+    session: Option<&'a [u8]>,
+    verdict: Option<&'a Verdict>,
+    reset_count: Option<u32>,
+    /// SHA-256 of the report that was observed.
+    report: Option<&'a Hash>,
+}
+
 /// What a record changes for its node: the head, and what else is given. One statement, because each one that touches
 /// the row writes the whole of it anew.
-fn conclude(
-    at: Place<'_>,
-    node: &NodeTag,
-    record: &Record,
-    session: Option<&[u8]>,
-    verdict: Option<&Verdict>,
-    reset_count: Option<u32>,
-) -> Result<(), StoreError> {
+fn conclude(at: Place<'_>, node: &NodeTag, record: &Record, left: &Left<'_>) -> Result<(), StoreError> {
     let seq = row::int(record.seq, "record.seq")?;
+    let Left { session, verdict, reset_count, report } = left;
+    let report = report.map(|report| report.0);
     let Some(verdict) = verdict else {
         let sql = "UPDATE nodes SET head_seq = ?3, head_record = ?4, session = ifnull(?5, session),
-                   last_reset_count = ifnull(?6, last_reset_count) WHERE cluster = ?1 AND node = ?2";
-        at.run(sql, params![at.key(), node.0, seq, record.hash.0, session, reset_count])?;
+                   last_reset_count = ifnull(?6, last_reset_count), observed_report = ifnull(?7, observed_report)
+                   WHERE cluster = ?1 AND node = ?2";
+        at.run(sql, params![at.key(), node.0, seq, record.hash.0, session, reset_count, report])?;
         return Ok(());
     };
     let sql = "UPDATE nodes SET head_seq = ?3, head_record = ?4, session = ifnull(?5, session),
-               last_reset_count = ifnull(?6, last_reset_count), verdict_status = ?7, verdict_code = ?8,
-               verdict_round = ?9, verdict_seq = ?10, verdict_time = ?11, verdict_expires = ?12
-               WHERE cluster = ?1 AND node = ?2";
+               last_reset_count = ifnull(?6, last_reset_count), observed_report = ifnull(?7, observed_report),
+               verdict_status = ?8, verdict_code = ?9, verdict_round = ?10, verdict_seq = ?11, verdict_time = ?12,
+               verdict_expires = ?13 WHERE cluster = ?1 AND node = ?2";
     at.run(
         sql,
         params![
@@ -196,6 +204,7 @@ fn conclude(
             record.hash.0,
             session,
             reset_count,
+            report,
             row::status_number(verdict.status),
             verdict.code,
             row::int(verdict.round, "verdict.round")?,

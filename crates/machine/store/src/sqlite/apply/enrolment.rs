@@ -85,7 +85,7 @@ pub(super) fn enrol(
     let generation = before.map_or(0, |before| before.generation).saturating_add(1);
     let sql = "INSERT INTO nodes (cluster, node, label, generation) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT DO UPDATE SET label = ifnull(excluded.label, label), generation = excluded.generation,
-               session = NULL, last_reset_count = NULL, verdict_status = NULL, verdict_code = NULL, verdict_round = NULL,
+               session = NULL, last_reset_count = NULL, observed_report = NULL, verdict_status = NULL, verdict_code = NULL, verdict_round = NULL,
                verdict_seq = NULL, verdict_time = NULL, verdict_expires = NULL";
     at.run(sql, params![at.key(), node.0, label, generation])?;
     at.run("DELETE FROM observations WHERE cluster = ?1 AND node = ?2", params![at.key(), node.0])?;

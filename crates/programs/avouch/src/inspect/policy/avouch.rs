@@ -77,6 +77,8 @@ fn counts(object: &Map<String, Value>) -> BTreeMap<&'static str, u64> {
         ("signers", len(at(object, "ima", "signers"))),
         ("exclusions", len(at(object, "ima", "exclusions"))),
         ("denied firmware", len(at(object, "tpm", "denied_firmware"))),
+        ("demanded levels", len(at(object, "observation", "required"))),
+        ("intended subjects", len(at(object, "observation", "intent").and_then(|intent| intent.get("subjects")))),
     ]
     .into()
 }
@@ -122,6 +124,7 @@ fn advice(object: &Map<String, Value>, facts: &PolicyFacts) -> Vec<Advice> {
         let remedy = "Set boot.secure_boot to required or not-required.";
         advice.push(Advice::new("The policy does not say whether Secure Boot must be on", remedy));
     }
+    advice.extend(observation(object));
     advice.extend(facts.windows.iter().filter(|window| window.ended == Some(true)).map(|window| {
         let what = format!("The window of the {} {} has ended, and it does nothing any more", window.kind, window.what);
         Advice::new(what, "Remove it.")
@@ -129,6 +132,31 @@ fn advice(object: &Map<String, Value>, facts: &PolicyFacts) -> Vec<Advice> {
     advice.extend(facts.windows.iter().filter_map(exclusion));
     advice.extend(type_rules(object));
     advice.extend(ima_holes(object));
+    advice
+}
+
+/// What is demanded of the paired report.
+fn observation(object: &Map<String, Value>) -> Vec<Advice> {
+    if object.get("observation").is_none() {
+        let what = "The policy demands no level, so what systemd says and what the kernel does decides nothing";
+        return vec![Advice::new(what, "Demand levels with `avouch policy intent`.")];
+    }
+    let mut advice = Vec::new();
+    if at(object, "observation", "intent").is_none() {
+        let what = "No intent is given, so a change of both witnesses, as by systemctl set-property, is not found";
+        advice.push(Advice::new(what, "Take one into the policy with `avouch policy intent`."));
+    }
+    let required = at(object, "observation", "required").and_then(Value::as_array).into_iter().flatten();
+    if required.filter_map(Value::as_str).any(|level| level == "V1") {
+        let what = "V1 is demanded, which this release does not evaluate, so no verdict will be a pass";
+        advice.push(Advice::new(what, "Take it out of observation.required, or list it as not applicable."));
+    }
+    let own = at(object, "observation", "tolerate_inconclusive");
+    let intents = at(object, "observation", "intent").and_then(|intent| intent.get("tolerate_inconclusive"));
+    if [own, intents].into_iter().flatten().any(|flag| flag.as_bool() == Some(true)) {
+        let what = "Levels hold although some of their pairs could not be read";
+        advice.push(Advice::new(what, "Set tolerate_inconclusive to false where nodes can show everything."));
+    }
     advice
 }
 

@@ -61,7 +61,7 @@ fn judge(collection: &Collection, input: &Input) -> Outcome {
         Some(Kind::Policy) => policies::judge(collection, input, &report),
         Some(Kind::Checkpoint) => notes::judge(collection, input, &report),
         None if input.kind.starts_with("parsed-output") => boot_logs::judge_parsed(collection, input),
-        None => Outcome::Nothing,
+        None | Some(Kind::Report) => Outcome::Nothing,
     }
 }
 
