@@ -33,7 +33,7 @@ fn one(judged: &Judged, finding: &PairFinding, demand: Option<&Demand>) -> Findi
 }
 
 fn is_of(pair: &Pair, finding: &PairFinding) -> bool {
-    pair.attribute == finding.attribute && pair.subject == finding.subject
+    pair.attribute == finding.attribute && pair.verdict == finding.verdict && pair.subject == finding.subject
 }
 
 /// Two views of one kernel that contradict each other speak against everything that was read of it, whichever level is
