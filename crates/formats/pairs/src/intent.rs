@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
 use crate::attribute::*;
-use crate::{Attribute, Judged, Level, Observation, Pair, PairVerdict, judge, subject};
+use crate::{Attribute, Level, Observation, Pair, PairVerdict, judge, subject};
 
 /// What the machine should be.
 ///
@@ -52,14 +52,13 @@ impl Intent {
 }
 
 /// What an intent would be that this observation satisfies, for a person to confirm: normal forms of the pairs that
-/// are in order and of what their rules read, the active services and sockets, and the listeners.
+/// are configured and in order, the active services and sockets, and the listeners that will be there tomorrow.
 pub fn learn(observation: &Observation) -> Intent {
     let judged = judge(observation, None);
     let mut intent = Intent::default();
     for pair in &judged.pairs {
         learn_pair(&mut intent, observation, pair);
     }
-    learn_inputs(&mut intent, observation, &judged);
     for (name, subject) in &observation.subjects {
         let active = subject.identity.as_ref().is_some_and(|identity| identity.active_state == "active");
         let Some(unit) = name.strip_prefix(subject::UNIT).filter(|_| active) else { continue };
@@ -88,37 +87,6 @@ fn learn_pair(intent: &mut Intent, observation: &Observation, pair: &Pair) {
         return;
     }
     intent.subjects.entry(pair.subject.clone()).or_default().insert(pair.attribute, value.clone());
-}
-
-/// Options without evidence of their own, of units whose evidence is in order.
-fn learn_inputs(intent: &mut Intent, observation: &Observation, judged: &Judged) {
-    let green: BTreeSet<&str> = judged
-        .pairs
-        .iter()
-        .filter(|pair| pair.attribute == SECCOMP && pair.verdict == PairVerdict::Match)
-        .map(|pair| &*pair.subject)
-        .collect();
-    for name in green {
-        let Some(subject) = observation.subjects.get(name) else { continue };
-        let set = |attribute: Attribute| {
-            let stated = subject.facts.get(&attribute)?.orchestrator.value()?;
-            let unset = matches!(stated, "no" | "" | "deny" | "18446744073709551615");
-            (!unset).then(|| crate::compare::lines(stated))
-        };
-        let options = [
-            SYSTEM_CALL_FILTER,
-            SYSTEM_CALL_ARCHITECTURES,
-            RESTRICT_ADDRESS_FAMILIES,
-            RESTRICT_NAMESPACES,
-            LOCK_PERSONALITY,
-            RESTRICT_REALTIME,
-            RESTRICT_SUID_SGID,
-            PROTECT_CLOCK,
-        ];
-        for (attribute, value) in options.into_iter().filter_map(|attribute| Some((attribute, set(attribute)?))) {
-            intent.subjects.entry(name.to_owned()).or_default().insert(attribute, value);
-        }
-    }
 }
 
 /// What is another value at every start or every day.

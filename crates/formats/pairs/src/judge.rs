@@ -54,6 +54,7 @@ impl Court {
     fn hear(&mut self, case: &Case<'_>) {
         let Some(outcome) = compare::examine(case) else { return };
         let racing = case.subject.identity.as_ref().is_some_and(|identity| !identity.steady);
+        let racing = racing || case.attribute == LISTENER && compare::is_racing(case);
         let disagree = compare::views_disagree(case) && !racing;
         let verdict = settled(case, &outcome, racing, disagree);
         let cause = verdict.is_discrepant().then(|| cause(case.attribute, &outcome, verdict));
@@ -107,8 +108,10 @@ impl Court {
 
     /// Listeners that the intent declares and the kernel does not have, where listeners were read at all.
     fn silent_listeners(&mut self, observation: &Observation, intent: &Intent) {
-        let read = observation.subjects.values().any(|subject| subject.facts.contains_key(&LISTENER));
-        for name in intent.listeners.iter().filter(|name| read && !observation.subjects.contains_key(*name)) {
+        let shown = |subject: &Subject| subject.facts.get(&LISTENER).is_some_and(|fact| fact.kernel.value().is_some());
+        let read = observation.subjects.values().any(shown);
+        let silent = |name: &&String| !observation.subjects.get(*name).is_some_and(shown);
+        for name in intent.listeners.iter().filter(|name| read && silent(name)) {
             let pair = Pair {
                 intent: Some("listening".to_owned()),
                 cause: Some(CauseHint::Unknown),
@@ -232,7 +235,7 @@ fn settled(case: &Case<'_>, outcome: &Outcome, racing: bool, disagree: bool) -> 
     }
     let weak = matches!(verdict, PairVerdict::KernelWeaker | PairVerdict::KernelMissing);
     let at_start = outcome.of == Of::Process && compare::is_settled_at_start(case.attribute);
-    if weak && at_start && compare::changed_since_start(case) {
+    if weak && at_start && !outcome.beside_main && compare::changed_since_start(case) {
         return PairVerdict::PendingRestart;
     }
     verdict

@@ -3,7 +3,7 @@
 use super::attributes;
 
 attributes! { EVIDENCE:
-    /// `yes`/`no` | the newest of the unit's files by modification time, `USEC<tab>PATH`, and whether it is a directory made since.
+    /// `yes`/`no` | the newest by modification time of the unit's files and of the folders for its drop-ins, `USEC<tab>PATH`; a folder's path ends with `/`.
     UNIT_FRESHNESS = 1401 V14 "unit_freshness", "NeedDaemonReload" | "modification times";
     /// `loaded`, `not-found`, `bad-setting`, `error`, `masked`; a unit that systemd could not read as written.
     LOAD_STATE = 1402 V14 "load_state", "LoadState" | "";

@@ -100,11 +100,11 @@ fn ambient(case: &Case<'_>) -> Demand {
     case.demand(|raw| Some(Demand::of(format!("{:016x}", set(raw)? & case.world.capabilities))))
 }
 
-/// A process of a named user has what is ambient; any other at most what it is bounded to.
+/// A process of a named user has what is ambient. Of another user's the pair of the bounding set says enough: no
+/// process has more than that.
 fn effective(case: &Case<'_>) -> Demand {
-    let allowed = if names_user(case) { stated(case, CAP_AMBIENT) } else { stated(case, CAP_BOUNDING) };
-    match allowed {
-        Some(set) => Demand::when(set != case.world.capabilities, format!("{set:016x}")),
+    match stated(case, CAP_AMBIENT).filter(|_| names_user(case)) {
+        Some(set) => Demand::of(format!("{set:016x}")),
         None => Demand::default(),
     }
 }

@@ -76,7 +76,7 @@ pub(crate) fn worst_by(
             None => norm,
         });
         if worst.as_ref().is_none_or(|worst| rank(verdict) < rank(worst.verdict)) {
-            worst = Some(Compared { note, ..Compared::new("", verdict) });
+            worst = Some(Compared { note, beside_main: index > 0, ..Compared::new("", verdict) });
         }
     }
     let norm = if norms.is_empty() { lines(raw) } else { norms.join("; ") };

@@ -31,7 +31,7 @@ fn reload(case: &Case<'_>) -> Demand {
     })
 }
 
-/// A unit's newest file: `USEC<tab>PATH`, and a third field where it is a directory.
+/// A unit's newest file: `USEC<tab>PATH`; the path of a directory ends with a slash.
 struct Newest<'a> {
     modified: u64,
     path: &'a str,
@@ -42,16 +42,30 @@ impl<'a> Newest<'a> {
     fn parse(raw: &'a str) -> Option<Self> {
         let mut fields = raw.lines().next()?.split('\t');
         let (modified, path) = (fields.next()?.trim().parse().ok()?, fields.next()?);
-        let is_directory = fields.next().is_some_and(|kind| !matches!(kind.trim(), "" | "no" | "file"));
-        Some(Self { modified, path, is_directory })
+        Some(Self { modified, path, is_directory: path.ends_with('/') })
+    }
+
+    fn is_after_start(&self, case: &Case<'_>) -> bool {
+        let started = case.subject.identity.as_ref().map_or(0, |identity| identity.started_usec);
+        started != 0 && self.modified > started
+    }
+
+    /// Whether systemd loaded the unit without it. A file of the same name in another folder stands in for a file;
+    /// an old directory without files that were loaded may have been emptied since.
+    fn is_unread(&self, case: &Case<'_>) -> bool {
+        let Some(loaded) = case.stated(UNIT_FILES).filter(|loaded| !loaded.trim().is_empty()) else { return false };
+        if self.is_directory {
+            return self.is_after_start(case) && !loaded.lines().any(|known| known.starts_with(self.path));
+        }
+        let name = self.path.rsplit('/').next();
+        !loaded.lines().any(|known| known == self.path || known.rsplit('/').next() == name)
     }
 }
 
 /// Whether a file of the unit changed after its processes started.
 pub(crate) fn changed_since_start(case: &Case<'_>) -> bool {
-    let started = case.subject.identity.as_ref().map_or(0, |identity| identity.started_usec);
     let newest = case.seen(UNIT_FRESHNESS).and_then(Newest::parse);
-    case.yes(UNIT_FRESHNESS) || started != 0 && newest.is_some_and(|newest| newest.modified > started)
+    case.yes(UNIT_FRESHNESS) || newest.is_some_and(|newest| newest.is_after_start(case))
 }
 
 fn fresh(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
@@ -64,7 +78,7 @@ fn fresh(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     if demand.configured {
         return Compared::new(norm, PairVerdict::PendingRestart).note("systemd has not read the newest files yet");
     }
-    if !newest.is_directory && is_unread(case, newest.path) {
+    if newest.is_unread(case) {
         let note = format!("systemd has not read {}", newest.path);
         return Compared::new(norm, PairVerdict::PendingRestart).note(note);
     }
@@ -72,14 +86,6 @@ fn fresh(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
         return Compared::new(norm, PairVerdict::Match).note("changed after the unit's processes started");
     }
     Compared::new(norm, PairVerdict::Match)
-}
-
-/// Whether systemd loaded the unit without a file. One of the same name in another folder stands in for it.
-fn is_unread(case: &Case<'_>, path: &str) -> bool {
-    let file = path.rsplit('/').next();
-    case.stated(UNIT_FILES).is_some_and(|loaded| {
-        !loaded.trim().is_empty() && !loaded.lines().any(|known| known == path || known.rsplit('/').next() == file)
-    })
 }
 
 fn load_state(case: &Case<'_>, raw: &str) -> Outcome {

@@ -117,6 +117,10 @@ fn mounted(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     let Some(view) = View::parse(raw) else { return Compared::odd(raw) };
     match problem(case, &view) {
         None => Compared::new(demand.norm.clone().unwrap_or_default(), PairVerdict::Match),
+        // Of these options the mount itself is what the kernel enforces.
+        Some(gone) if matches!(case.attribute, PRIVATE_TMP | TEMPORARY_FILE_SYSTEM | BIND_PATHS) => {
+            Compared::new(gone, PairVerdict::KernelMissing)
+        }
         Some(problem) => Compared::new(problem, PairVerdict::KernelWeaker),
     }
 }

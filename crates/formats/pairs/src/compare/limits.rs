@@ -188,10 +188,16 @@ fn cpuset(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
         return Compared::new(norm, verdict);
     }
     let effective = case.fact.second.value().and_then(members);
-    let outside: BTreeSet<u32> = effective.unwrap_or_default().difference(&stated).copied().collect();
-    if shown.is_empty() || !shown.is_subset(&stated) {
-        return Compared::new(norm, PairVerdict::KernelWeaker);
+    let weaker = Compared::new(norm.clone(), PairVerdict::KernelWeaker);
+    // The kernel refuses processors that the machine has not.
+    if shown.is_empty() && effective.as_ref().is_some_and(|effective| !stated.is_subset(effective)) {
+        let note = "the unit names what this machine has not: systemd's write was lost";
+        return Compared { cause: Some(CauseHint::SwallowedError), ..weaker }.note(note);
     }
+    if shown.is_empty() || !shown.is_subset(&stated) {
+        return weaker;
+    }
+    let outside: BTreeSet<u32> = effective.unwrap_or_default().difference(&stated).copied().collect();
     if !outside.is_empty() {
         let note = format!("{} is in effect although the unit may not use it", ranges(&outside));
         return Compared::new(norm, PairVerdict::KernelWeaker).note(note);

@@ -4,9 +4,9 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
-use super::{Case, Compared, Demand, Role, lines};
+use super::{Case, Compared, Demand, Outcome, Role, lines};
 use crate::attribute::LISTENER;
-use crate::{PairVerdict, Severity, subject};
+use crate::{PairVerdict, Reading, Severity, Subject, subject};
 
 pub(super) fn role() -> Role {
     Role::anything(declared, accounted_for)
@@ -46,17 +46,41 @@ pub(crate) fn is_passing(name: &str) -> bool {
     Endpoint::of(name).is_none_or(|endpoint| endpoint.protocol == "unix" || endpoint.is_ephemeral())
 }
 
+/// A listener that one interface of the kernel shows and another does not; any other that the kernel does not show is
+/// left to the pair of the socket unit, or of the intent.
+pub(crate) fn unseen(case: &Case<'_>) -> Option<Outcome> {
+    let second = case.fact.second.value().filter(|_| case.fact.kernel == Reading::Absent)?;
+    let hidden = Outcome::stated("", PairVerdict::KernelWeaker);
+    let note = format!("sock_diag does not list it, /proc/net does: {}", lines(second));
+    Some(Outcome { orchestrator: case.fact.orchestrator.value().map(lines), note: Some(note), ..hidden })
+}
+
+/// Whether a unit that holds the listener changed while it was read.
+pub(crate) fn is_racing(case: &Case<'_>) -> bool {
+    let owners = case.fact.kernel.value().unwrap_or("").lines().filter_map(|line| line.split('\t').next());
+    owners.into_iter().any(|owner| {
+        let identity = unit(case, owner).and_then(|unit| unit.identity.as_ref());
+        identity.is_some_and(|identity| !identity.steady)
+    })
+}
+
+fn unit<'a>(case: &Case<'a>, name: &str) -> Option<&'a Subject> {
+    case.world.observation.subjects.get(&format!("{}{name}", subject::UNIT))
+}
+
 fn declared(case: &Case<'_>) -> Demand {
-    let by_intent = case.world.intent.is_some_and(|intent| intent.listeners.contains(case.name));
-    let demand = case.demand(|raw| Some(Demand::when(!raw.is_empty(), lines(raw))));
-    Demand { configured: demand.configured || by_intent, by_intent: true, ..demand }
+    let stated = case.demand(|raw| Some(Demand::when(!raw.is_empty(), lines(raw))));
+    Demand { configured: stated.configured || by_intent(case), by_intent: true, ..stated }
+}
+
+fn by_intent(case: &Case<'_>) -> bool {
+    case.world.intent.is_some_and(|intent| intent.listeners.contains(case.name))
 }
 
 fn accounted_for(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     let norm = lines(raw);
     let owners = || raw.lines().filter_map(|line| line.split('\t').next());
-    let by_intent = case.world.intent.is_some_and(|intent| intent.listeners.contains(case.name));
-    if by_intent {
+    if by_intent(case) {
         return Compared::new(norm, PairVerdict::Match);
     }
     if !owners().any(|owner| owner != "-") {
@@ -65,7 +89,7 @@ fn accounted_for(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
             .note("no process has the socket open");
     }
     if demand.configured {
-        return by_socket_unit(case, &norm, owners());
+        return by_socket_unit(case, norm, owners());
     }
     if let Some(narrow) = narrower(case) {
         let note = format!("{narrow} is declared, and the kernel accepts from everywhere");
@@ -75,22 +99,25 @@ fn accounted_for(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
 }
 
 /// A socket that a unit's `Listen` names is held by the manager, or by the service that got it from the manager.
-fn by_socket_unit<'a>(case: &Case<'_>, norm: &str, mut owners: impl Iterator<Item = &'a str>) -> Compared {
+fn by_socket_unit<'a>(case: &Case<'_>, norm: String, mut owners: impl Iterator<Item = &'a str>) -> Compared {
     let units = case.fact.orchestrator.value().unwrap_or("");
-    let mut stems = units.lines().filter_map(|line| line.split('\t').next()?.rsplit_once('.').map(|(stem, _)| stem));
-    let served = owners.any(|owner| {
-        let stem = owner.split('.').next().unwrap_or(owner).split('@').next();
-        let manager = matches!(owner, "init.scope" | "/init.scope" | "/");
-        manager || is_unit(owner) || stems.any(|unit| Some(unit.trim_end_matches('@')) == stem)
+    let units = || units.lines().filter_map(|line| line.split('\t').next());
+    let stopped = units().all(|name| {
+        let identity = unit(case, name).and_then(|unit| unit.identity.as_ref());
+        identity.is_some_and(|identity| matches!(&*identity.active_state, "inactive" | "failed"))
     });
-    if served {
+    if stopped {
+        let note = "the socket unit that names it is stopped, and somebody still holds it";
+        return Compared::new(norm, PairVerdict::Unmanaged).note(note);
+    }
+    if owners.any(|owner| matches!(owner, "init.scope" | "/init.scope" | "/") || is_unit(owner)) {
         return Compared::new(norm, PairVerdict::Match);
     }
-    Compared::new(norm, PairVerdict::Unmanaged).note("another process than the manager or the unit's service holds it")
+    Compared::new(norm, PairVerdict::Unmanaged).note("another process than the manager or a unit's holds it")
 }
 
 fn undeclared<'a>(case: &Case<'_>, norm: String, mut owners: impl Iterator<Item = &'a str>) -> Compared {
-    let stranger = owners.find(|owner| !is_unit(owner)).map(ToOwned::to_owned);
+    let stranger = owners.find(|owner| !is_unit(owner));
     if let Some(stranger) = stranger {
         let note = format!("no unit declares it; {stranger} holds it");
         return Compared::new(norm, PairVerdict::Unmanaged).note(note);

@@ -5,6 +5,7 @@
 //! enforce; its *comparison* holds what the kernel shows against it. What does not depend on the attribute (an
 //! unreadable witness, a missing file, a unit that does not run) is decided here, once.
 
+mod case;
 mod code;
 mod credentials;
 mod every;
@@ -18,6 +19,7 @@ mod mac;
 mod mounts;
 mod namespaces;
 mod network;
+mod outcome;
 mod placement;
 mod process;
 mod quantity;
@@ -25,40 +27,15 @@ mod rlimits;
 mod sysctl;
 mod writable;
 
-use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
+use crate::attribute::{CGROUP_MAIN, CPUSET_CPUS, CPUSET_MEMS, EXE, EXEC_MAPPINGS, LISTENER, NET_DEVICES, PROCESSES};
+use crate::{Attribute, PairVerdict, Reading};
 
-use crate::attribute::{
-    CAP_LAST_CAP, CGROUP_HIERARCHY, CGROUP_ID, CGROUP_MAIN, CPUSET_CPUS, CPUSET_MEMS, DELEGATE, EXE, EXEC_MAPPINGS,
-    LISTENER, NET_DEVICES, PROCESSES,
-};
-use crate::{Attribute, CauseHint, Fact, Intent, Observation, PairVerdict, Reading, Severity, Subject, subject};
-
+pub(crate) use case::{Case, World};
 pub(crate) use evidence::changed_since_start;
-pub(crate) use listener::is_passing;
+pub(crate) use listener::{is_passing, is_racing};
+pub(crate) use outcome::Outcome;
+use outcome::{Compared, Demand};
 pub(crate) use quantity::lines;
-
-/// What all cases of one judgement share.
-pub(crate) struct World<'a> {
-    pub(crate) observation: &'a Observation,
-    pub(crate) intent: Option<&'a Intent>,
-    /// Every capability that this kernel knows.
-    pub(crate) capabilities: u64,
-    /// False on a host whose units have no cgroup v2 files.
-    pub(crate) unified: bool,
-}
-
-/// A fact under comparison, and what else is known of its subject.
-pub(crate) struct Case<'a> {
-    pub(crate) world: &'a World<'a>,
-    pub(crate) name: &'a str,
-    pub(crate) subject: &'a Subject,
-    pub(crate) attribute: Attribute,
-    pub(crate) fact: &'a Fact,
-    /// What the intent demands of it.
-    pub(crate) intent: Option<&'a str>,
-}
 
 /// What an attribute is for.
 #[derive(Clone, Copy)]
@@ -94,40 +71,6 @@ pub(crate) enum Of {
     Anything,
 }
 
-/// What is stated, in normal form.
-#[derive(Default)]
-pub(crate) struct Demand {
-    pub(crate) norm: Option<String>,
-    /// Whether there is anything to enforce.
-    pub(crate) configured: bool,
-    /// Why it is not known.
-    unreadable: Option<String>,
-    /// Whether the intent is already part of it.
-    by_intent: bool,
-}
-
-/// What a comparison came to.
-pub(crate) struct Compared {
-    pub(crate) norm: Option<String>,
-    pub(crate) verdict: PairVerdict,
-    pub(crate) note: Option<String>,
-    pub(crate) severity: Option<Severity>,
-    pub(crate) cause: Option<CauseHint>,
-}
-
-/// A pair before the unit's steadiness and the second source were looked at.
-pub(crate) struct Outcome {
-    pub(crate) orchestrator: Option<String>,
-    pub(crate) kernel: Option<String>,
-    pub(crate) verdict: PairVerdict,
-    pub(crate) note: Option<String>,
-    pub(crate) severity: Option<Severity>,
-    pub(crate) cause: Option<CauseHint>,
-    /// Whether an undecided verdict counts: it does not where nothing is configured.
-    pub(crate) weighs: bool,
-    pub(crate) of: Of,
-}
-
 /// The role of an attribute; `None` for one that this release does not know.
 pub(crate) fn role(attribute: Attribute) -> Option<Role> {
     match attribute.0 {
@@ -148,6 +91,14 @@ pub(crate) fn role(attribute: Attribute) -> Option<Role> {
 
 /// Compares one fact; `None` where there is nothing to compare.
 pub(crate) fn examine(case: &Case<'_>) -> Option<Outcome> {
+    if case.attribute == LISTENER && case.fact.kernel.value().is_none() {
+        return listener::unseen(case).or_else(|| match &case.fact.kernel {
+            Reading::Unreadable(why) => {
+                Some(Outcome::undecided(PairVerdict::Unreadable, &Demand::default(), Of::Anything, why))
+            }
+            _ => None,
+        });
+    }
     let outcome = match role(case.attribute)? {
         Role::Compared(rule) => compared(case, &rule)?,
         Role::Stated(judge) => stated(case, judge)?,
@@ -207,6 +158,7 @@ fn compared(case: &Case<'_>, rule: &Rule) -> Option<Outcome> {
                 note: found.note,
                 severity: found.severity,
                 cause: found.cause,
+                beside_main: found.beside_main,
                 weighs: true,
                 of: rule.of,
             }
@@ -233,8 +185,9 @@ fn is_derived_from_nothing(case: &Case<'_>, demand: &Demand, reading: &Reading) 
 
 /// The kernel has no such object.
 fn absent(case: &Case<'_>, demand: &Demand, of: Of) -> Option<Outcome> {
-    if of == Of::Process && !case.has_processes() {
-        return None;
+    if case.attribute == CGROUP_MAIN {
+        let note = "the main process is not in the unit's cgroup, and no other process is";
+        return Some(Outcome::undecided(PairVerdict::KernelWeaker, demand, of, note));
     }
     if !demand.configured {
         let nothing = Outcome::undecided(PairVerdict::NotConfigured, demand, of, "");
@@ -294,105 +247,7 @@ fn shown(case: &Case<'_>) -> Option<Outcome> {
     Some(outcome.beside(case.intent))
 }
 
-// === impl World ===
-
-impl<'a> World<'a> {
-    pub(crate) fn new(observation: &'a Observation, intent: Option<&'a Intent>) -> Self {
-        let host = observation.subjects.get(subject::HOST);
-        let fact = |attribute| host.and_then(|host| host.facts.get(&attribute)).and_then(|fact| fact.kernel.value());
-        let last = fact(CAP_LAST_CAP).and_then(|last| last.trim().parse::<u32>().ok());
-        let unknown_above = last.and_then(|last| last.checked_add(1)).and_then(|bits| u64::MAX.checked_shl(bits));
-        Self {
-            observation,
-            intent,
-            capabilities: if last.is_some() { !unknown_above.unwrap_or(0) } else { credentials::KNOWN },
-            unified: fact(CGROUP_HIERARCHY).is_none_or(|kind| kind == "unified"),
-        }
-    }
-
-    /// What the kernel shows of the host.
-    pub(crate) fn host(&self, attribute: Attribute) -> Option<&'a str> {
-        self.observation.subjects.get(subject::HOST)?.facts.get(&attribute)?.kernel.value()
-    }
-}
-
-// === impl Case ===
-
-impl<'a> Case<'a> {
-    /// The subject's name without its kind.
-    pub(crate) fn bare_name(&self) -> &'a str {
-        self.name.split_once(':').map_or(self.name, |(_, name)| name)
-    }
-
-    /// What systemd states of another attribute of the subject.
-    pub(crate) fn stated(&self, attribute: Attribute) -> Option<&'a str> {
-        self.subject.facts.get(&attribute)?.orchestrator.value()
-    }
-
-    /// What the kernel shows of another attribute of the subject.
-    pub(crate) fn seen(&self, attribute: Attribute) -> Option<&'a str> {
-        self.reading(attribute).value()
-    }
-
-    pub(crate) fn yes(&self, attribute: Attribute) -> bool {
-        self.stated(attribute) == Some("yes")
-    }
-
-    fn reading(&self, attribute: Attribute) -> &'a Reading {
-        self.subject.facts.get(&attribute).map_or(&Reading::NotRead, |fact| &fact.kernel)
-    }
-
-    /// What systemd states of the attribute, where `read` understands it.
-    pub(crate) fn demand(&self, read: impl Fn(&str) -> Option<Demand>) -> Demand {
-        match &self.fact.orchestrator {
-            Reading::Value(raw) => read(raw).unwrap_or_else(|| {
-                Demand::unknown("systemd's value is spelled in a way that this release does not know")
-            }),
-            Reading::Unreadable(why) => Demand::unknown(why),
-            Reading::Absent | Reading::NotSupported(_) | Reading::NotRead => Demand::default(),
-        }
-    }
-
-    pub(crate) fn main_pid(&self) -> u32 {
-        self.subject.identity.as_ref().map_or(0, |identity| identity.main_pid)
-    }
-
-    /// Whether the unit hands its cgroup to a program that manages processes of its own.
-    pub(crate) fn is_delegated(&self) -> bool {
-        self.yes(DELEGATE)
-    }
-
-    /// Whether the unit is between states, when control processes with settings of their own run in it.
-    pub(crate) fn is_changing(&self) -> bool {
-        self.subject.identity.as_ref().is_some_and(|identity| {
-            matches!(
-                &*identity.active_state,
-                "activating" | "deactivating" | "reloading" | "refreshing" | "maintenance"
-            )
-        })
-    }
-
-    fn is_inactive(&self) -> bool {
-        self.subject.identity.as_ref().is_some_and(|identity| matches!(&*identity.active_state, "inactive" | "failed"))
-    }
-
-    fn has_processes(&self) -> bool {
-        self.main_pid() != 0 || self.seen(PROCESSES).is_some_and(|pids| !pids.is_empty())
-    }
-
-    /// Whether there is something whose evidence could be compared. A unit that does not run, or whose processes are
-    /// through, has nothing that the kernel could enforce on.
-    fn is_due(&self, of: Of) -> bool {
-        let gone = matches!(self.reading(CGROUP_ID), Reading::Absent);
-        match of {
-            Of::Anything => true,
-            Of::Cgroup => !self.is_inactive() && (!gone || self.main_pid() != 0),
-            Of::Process => !self.is_inactive() && (!gone || self.has_processes()),
-        }
-    }
-}
-
-// === impl Rule ===
+// === impl Role ===
 
 impl Role {
     fn cgroup(demand: fn(&Case<'_>) -> Demand, compare: fn(&Case<'_>, &Demand, &str) -> Compared) -> Self {
@@ -417,99 +272,30 @@ impl Role {
     }
 }
 
-// === impl Demand ===
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text;
 
-impl Demand {
-    /// Something to enforce.
-    pub(crate) fn of(norm: impl Into<String>) -> Self {
-        Self { norm: Some(norm.into()), configured: true, ..Self::default() }
-    }
-
-    /// The default: nothing to enforce.
-    pub(crate) fn unset(norm: impl Into<String>) -> Self {
-        Self { norm: Some(norm.into()), ..Self::default() }
-    }
-
-    pub(crate) fn unknown(why: &str) -> Self {
-        Self { unreadable: Some(why.to_owned()), ..Self::default() }
-    }
-
-    /// What the intent demands of something that systemd does not state.
-    pub(crate) fn intent(case: &Case<'_>) -> Self {
-        Self { configured: case.intent.is_some(), by_intent: true, ..Self::default() }
-    }
-
-    /// `norm` to enforce, or nothing.
-    pub(crate) fn when(configured: bool, norm: impl Into<String>) -> Self {
-        if configured { Self::of(norm) } else { Self::unset(norm) }
-    }
-}
-
-// === impl Compared ===
-
-impl Compared {
-    pub(crate) fn new(norm: impl Into<String>, verdict: PairVerdict) -> Self {
-        Self { norm: Some(norm.into()), verdict, note: None, severity: None, cause: None }
-    }
-
-    pub(crate) fn note(self, note: impl Into<String>) -> Self {
-        Self { note: Some(note.into()), ..self }
-    }
-
-    pub(crate) fn severity(self, severity: Severity) -> Self {
-        Self { severity: Some(severity), ..self }
-    }
-
-    /// The kernel's value is spelled in a way that nobody foresaw.
-    pub(crate) fn odd(raw: &str) -> Self {
-        Self::new(lines(raw), PairVerdict::Unreadable)
-            .note("the kernel's value is spelled in a way that this release does not know")
-    }
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    /// What systemd alone says.
-    pub(crate) fn stated(norm: &str, verdict: PairVerdict) -> Self {
-        let demand = Demand::of(norm);
-        Self { note: None, ..Self::undecided(verdict, &demand, Of::Anything, "") }
-    }
-
-    fn undecided(verdict: PairVerdict, demand: &Demand, of: Of, why: &str) -> Self {
-        Self {
-            orchestrator: demand.norm.clone(),
-            kernel: None,
-            verdict,
-            note: Some(why.to_owned()),
-            severity: None,
-            cause: None,
-            weighs: true,
-            of,
-        }
-    }
-
-    /// Holds a pair that is in order against the intent: in normal form of the orchestrator column, or of the kernel's
-    /// where systemd states nothing.
-    fn beside(self, intent: Option<&str>) -> Self {
-        let Some(intent) = intent else { return self };
-        let found = self.orchestrator.as_deref().or(self.kernel.as_deref());
-        if !self.verdict.is_green() {
-            return self;
-        }
-        match found {
-            Some(found) if found == intent => match self.verdict {
-                PairVerdict::NotConfigured => Self { verdict: PairVerdict::Match, ..self },
-                _ => self,
-            },
-            Some(_) => {
-                let note = format!("the intent demands {intent}");
-                Self { verdict: PairVerdict::IntentDrift, note: Some(note), ..self }
+    #[test]
+    fn every_attribute_has_a_role_and_texts_for_every_verdict() {
+        for spec in Attribute::all() {
+            assert!(role(spec.attribute).is_some(), "{} has no role", spec.name);
+            for verdict in PairVerdict::ALL {
+                assert!(text::meaning(spec.attribute, verdict).len() > 30, "{} {}", spec.name, verdict.word());
             }
-            None => {
-                let note = "the intent demands it and neither witness shows it".to_owned();
-                Self { verdict: PairVerdict::IntentDrift, note: Some(note), ..self }
-            }
+        }
+        assert!(role(Attribute(9_999)).is_none());
+    }
+
+    #[test]
+    fn an_attribute_that_a_kernel_column_is_stated_of_is_compared_or_shown() {
+        for spec in Attribute::all().filter(|spec| !spec.kernel.is_empty() && !spec.orchestrator.is_empty()) {
+            let known_elsewhere = spec.attribute == crate::attribute::KEYRING_MODE
+                || spec.attribute == crate::attribute::GROUPS
+                || spec.attribute == crate::attribute::SELINUX_POLICY;
+            let compared = matches!(role(spec.attribute), Some(Role::Compared(_)));
+            assert!(compared || known_elsewhere, "{} has two witnesses and no rule", spec.name);
         }
     }
 }

@@ -69,7 +69,7 @@ fn only_loopback(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
         (true, true) => Compared::new("lo", PairVerdict::Match),
         (true, false) => {
             let note = format!("{} leads out of the unit's private network", others.join(", "));
-            Compared::new(lines(raw), PairVerdict::KernelWeaker).note(note)
+            Compared::new(lines(raw), PairVerdict::Unmanaged).note(note)
         }
     }
 }

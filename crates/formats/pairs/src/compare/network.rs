@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::{Case, Compared, Demand, Role, lines, listener};
 use crate::attribute::*;
-use crate::{Attribute, PairVerdict};
+use crate::{Attribute, CauseHint, PairVerdict};
 
 pub(super) fn role(attribute: Attribute) -> Option<Role> {
     Some(match attribute {
@@ -69,7 +69,8 @@ fn traffic_programs(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
 }
 
 fn bind_programs(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
-    programs(demand, raw, ["bind4", "bind6"])
+    // systemd can be built without this filter; then it takes the setting and attaches nothing.
+    Compared { cause: Some(CauseHint::Unknown), ..programs(demand, raw, ["bind4", "bind6"]) }
 }
 
 /// systemd attaches a program for both directions, or both address families, or for neither.

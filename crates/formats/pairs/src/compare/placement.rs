@@ -79,7 +79,7 @@ fn frozen(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     let verdict = match demand.norm.as_deref() {
         None => PairVerdict::NotConfigured,
         Some("running") if !asked && !done => PairVerdict::Match,
-        Some("running") => PairVerdict::KernelWeaker,
+        Some("running") => PairVerdict::Unmanaged,
         // On the way from one state to the other both are true.
         Some("freezing" | "thawing") => PairVerdict::Match,
         Some(_) if done || asked => PairVerdict::Match,

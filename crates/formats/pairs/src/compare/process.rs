@@ -3,7 +3,6 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::quantity::mode;
 use super::{Case, Compared, Demand, Role, every, lines};
@@ -13,7 +12,7 @@ use crate::{Attribute, PairVerdict};
 pub(super) fn role(attribute: Attribute) -> Option<Role> {
     Some(match attribute {
         NO_NEW_PRIVS => Role::process(no_new_privileges, no_new_privs),
-        SECCOMP => Role::process(filters, filtered),
+        SECCOMP => Role::process(by_others, filters),
         MEMORY_DENY_WRITE_EXECUTE => Role::process(deny_write_execute, writable_code),
         UMASK => Role::process(file_mode_mask, masks),
         PERSONALITY => Role::process(architecture, personality),
@@ -26,7 +25,7 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
         | LOCK_PERSONALITY
         | RESTRICT_REALTIME
         | RESTRICT_SUID_SGID
-        | PROTECT_CLOCK => Role::Input,
+        | PROTECT_CLOCK => Role::derived(SECCOMP, option, filtered),
         KEYRING_MODE | CORE_DUMPING | SPECULATION_STORE_BYPASS | LANDLOCK => Role::Shown,
         _ => return None,
     })
@@ -53,65 +52,56 @@ fn no_new_privs(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     })
 }
 
-/// The options that systemd implements with seccomp and that the unit sets.
-fn filters(case: &Case<'_>) -> Demand {
-    let switches = [
-        (MEMORY_DENY_WRITE_EXECUTE, "MemoryDenyWriteExecute"),
-        (LOCK_PERSONALITY, "LockPersonality"),
-        (RESTRICT_REALTIME, "RestrictRealtime"),
-        (RESTRICT_SUID_SGID, "RestrictSUIDSGID"),
-        (PROTECT_CLOCK, "ProtectClock"),
-        (PROTECT_KERNEL_MODULES, "ProtectKernelModules"),
-        (PROTECT_KERNEL_LOGS, "ProtectKernelLogs"),
-        (PROTECT_KERNEL_TUNABLES, "ProtectKernelTunables"),
-        (PRIVATE_DEVICES, "PrivateDevices"),
-        (NS_UTS, "ProtectHostname"),
-        (DYNAMIC_USER, "DynamicUser"),
-    ];
-    let mut set: Vec<&str> = Vec::new();
-    let calls = case.stated(SYSTEM_CALL_FILTER).is_some_and(|raw| is_filter(raw) || raw.trim() == "allow");
-    let families = case.stated(RESTRICT_ADDRESS_FAMILIES).is_some_and(|raw| is_filter(raw) || raw.trim() == "allow");
-    set.extend(calls.then_some("SystemCallFilter"));
-    set.extend(listed_architectures(case).then_some("SystemCallArchitectures"));
-    set.extend(families.then_some("RestrictAddressFamilies"));
-    set.extend(
-        case.stated(RESTRICT_NAMESPACES).is_some_and(|mask| mask != UNRESTRICTED).then_some("RestrictNamespaces"),
-    );
-    set.extend(switches.iter().filter(|(attribute, _)| case.yes(*attribute)).map(|(_, name)| *name));
-    Demand::when(!set.is_empty(), if set.is_empty() { "none".to_owned() } else { set.join(", ") })
+/// What systemd implements with seccomp, so that the kernel's evidence is a filter.
+fn option(case: &Case<'_>) -> Demand {
+    case.demand(|raw| {
+        let stated = raw.trim();
+        let unset = match case.attribute {
+            RESTRICT_NAMESPACES => stated == UNRESTRICTED,
+            _ => matches!(stated, "no" | "" | "deny"),
+        };
+        Some(Demand::when(!unset, lines(raw)))
+    })
 }
 
 /// RestrictNamespaces= of a unit that does not set it.
 const UNRESTRICTED: &str = "18446744073709551615";
 
-fn listed_architectures(case: &Case<'_>) -> bool {
-    case.stated(SYSTEM_CALL_ARCHITECTURES).is_some_and(|raw| !raw.trim().is_empty())
-}
-
-/// A list that is more than its first line, which says whether it allows or denies.
-fn is_filter(raw: &str) -> bool {
-    raw.lines().nth(1).is_some_and(|item| !item.is_empty())
-}
-
 fn filtered(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     every::worst(case, raw, |value| {
-        let mut words = value.split_whitespace();
-        let (mode, count) = (words.next()?, words.next().unwrap_or("-"));
-        let norm = match (mode, count) {
-            ("0", _) => "no filter".to_owned(),
-            ("1", _) => "strict".to_owned(),
-            ("2", "-") => "filters".to_owned(),
-            ("2", "1") => "1 filter".to_owned(),
-            ("2", count) => format!("{} filters", count.parse::<u32>().ok()?),
-            _ => return None,
-        };
-        let loaded = mode == "2" && count != "0";
-        Some(match (demand.configured, loaded, mode) {
-            (true, true, _) => (norm, PairVerdict::Match, Some(CONTENT.to_owned())),
-            (true, false, _) => (norm, PairVerdict::KernelMissing, None),
-            (false, false, "0") => (norm, PairVerdict::NotConfigured, None),
-            (false, _, _) => (norm, PairVerdict::KernelStricter, None),
+        let (norm, loaded) = loaded(value)?;
+        Some(match (demand.configured, loaded) {
+            (true, true) => (norm, PairVerdict::Match, Some(CONTENT.to_owned())),
+            (true, false) => (norm, PairVerdict::KernelMissing, None),
+            (false, _) => (norm, PairVerdict::NotConfigured, None),
         })
+    })
+}
+
+/// How many filters the kernel has of a process, and whether there are any.
+fn loaded(value: &str) -> Option<(String, bool)> {
+    let mut words = value.split_whitespace();
+    let (mode, count) = (words.next()?, words.next().unwrap_or("-"));
+    let norm = match (mode, count) {
+        ("0", _) => "no filter".to_owned(),
+        ("1", _) => "strict".to_owned(),
+        ("2", "-") => "filters".to_owned(),
+        ("2", "1") => "1 filter".to_owned(),
+        ("2", count) => format!("{} filters", count.parse::<u32>().ok()?),
+        _ => return None,
+    };
+    Some((norm, mode == "2" && count != "0"))
+}
+
+/// The pairs of the options say whether there should be filters.
+fn by_others(_: &Case<'_>) -> Demand {
+    Demand::default()
+}
+
+fn filters(case: &Case<'_>, _: &Demand, raw: &str) -> Compared {
+    every::worst(case, raw, |value| {
+        let (norm, _) = loaded(value)?;
+        Some((norm, PairVerdict::NotConfigured, None))
     })
 }
 
@@ -195,7 +185,7 @@ fn secure_bits(case: &Case<'_>) -> Demand {
 }
 
 fn file_systems(case: &Case<'_>) -> Demand {
-    case.demand(|raw| Some(Demand::when(is_filter(raw) || raw.trim() == "allow", lines(raw))))
+    case.demand(|raw| Some(Demand::when(!matches!(raw.trim(), "" | "deny"), lines(raw))))
 }
 
 /// Of a fact that no kernel shows so far: a value is shown and proves nothing.
