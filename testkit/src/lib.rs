@@ -32,6 +32,7 @@ mod machine;
 mod node;
 mod provision;
 mod raw;
+pub mod recorded_tree;
 mod replay;
 mod scene;
 mod site;

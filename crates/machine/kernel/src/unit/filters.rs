@@ -17,7 +17,7 @@ const FILTERS: [(Attribute, &[(u32, &str)]); 4] = [
 pub(super) fn read(pass: &Pass<'_>, ask: &UnitAsk, facts: &mut Facts) {
     let there = match ask.control_group.as_str() {
         "" => Err(Refusal::Absent),
-        group => pass.root(Root::Cgroup).and_then(|root| pass.noted(root.stat(group, true))),
+        group => pass.root(Root::Cgroup).and_then(|root| pass.noted(root.open(group))),
     };
     for (attribute, types) in FILTERS {
         let stated: Reading = match &there {
