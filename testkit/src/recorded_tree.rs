@@ -196,10 +196,10 @@ impl Recorded {
     fn path(&self, path: &str) -> String {
         let joined = [self.prefix.as_str(), path].join("/");
         let mut words: Vec<&str> = joined.split('/').filter(|word| !word.is_empty() && *word != ".").collect();
-        if let ["proc", pid, "task", tid, ..] = words.as_slice() {
-            if pid == tid {
-                words.drain(2..4);
-            }
+        if let ["proc", pid, "task", tid, ..] = words.as_slice()
+            && pid == tid
+        {
+            words.drain(2..4);
         }
         words.join("/")
     }

@@ -99,8 +99,11 @@ fn request(family: DiagFamily) -> Vec<u8> {
     }
 }
 
-/// One dump: (kind, payload) of each answer.
-fn dump(socket: &OwnedFd, kind: u16, payload: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
+/// Kind and payload of each answer.
+type Answers = Vec<(u16, Vec<u8>)>;
+
+/// One dump.
+fn dump(socket: &OwnedFd, kind: u16, payload: &[u8]) -> Result<Answers, Refusal> {
     // A table that changes while it is dumped may leave rows out; the kernel says so, and is asked again.
     for _ in 0..4 {
         if let Some(answers) = dumped_once(socket, kind, payload)? {
@@ -110,7 +113,7 @@ fn dump(socket: &OwnedFd, kind: u16, payload: &[u8]) -> Result<Vec<(u16, Vec<u8>
     Err(Refusal::Failed("the table changed during every dump".to_owned()))
 }
 
-fn dumped_once(socket: &OwnedFd, kind: u16, payload: &[u8]) -> Result<Option<Vec<(u16, Vec<u8>)>>, Refusal> {
+fn dumped_once(socket: &OwnedFd, kind: u16, payload: &[u8]) -> Result<Option<Answers>, Refusal> {
     send(socket, kind, payload)?;
     let mut answers = Vec::new();
     let mut steady = true;
@@ -156,8 +159,8 @@ fn broken(error: Errno) -> Refusal {
 /// set holds is asked for by the set's name and may be gigabytes, so it is not part of the dump.
 const NFTABLES: [u16; 5] = [0x0a01, 0x0a04, 0x0a07, 0x0a0a, 0x0a13];
 
-/// The ruleset of PID 1's network namespace: (kind, payload) of each answer.
-pub(super) fn nftables(proc: &Live) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {
+/// The ruleset of PID 1's network namespace.
+pub(super) fn nftables(proc: &Live) -> Result<Answers, Refusal> {
     let socket = inside(proc, 1, netlink::NETFILTER)?;
     let mut ruleset = Vec::new();
     for kind in NFTABLES {

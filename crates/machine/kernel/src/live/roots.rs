@@ -122,9 +122,8 @@ fn below(base: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
 }
 
 fn magic(directory: &OwnedFd) -> Result<u64, Errno> {
-    let kind = rustix::fs::fstatfs(directory)?.f_type;
-    // The magic numbers have 32 bits; the field's sign and width depend on the architecture.
-    Ok(u64::from_ne_bytes(i64::from(kind).to_ne_bytes()) & 0xffff_ffff)
+    // The magic numbers have 32 bits; the field has 64 and a sign.
+    Ok(u64::from_ne_bytes(rustix::fs::fstatfs(directory)?.f_type.to_ne_bytes()) & 0xffff_ffff)
 }
 
 fn hierarchy(base: &OwnedFd) -> Hierarchy {

@@ -12,8 +12,10 @@ use crate::source::{Directory, Refusal};
 /// How often two views of the same thread are taken before their difference counts: it may change between them.
 const TRIES: usize = 3;
 
+type Take = fn(&Status) -> Result<String, Refusal>;
+
 /// What is stated of every thread.
-const OF_THREADS: [(Attribute, fn(&Status) -> Result<String, Refusal>); 8] = [
+const OF_THREADS: [(Attribute, Take); 8] = [
     (a::NO_NEW_PRIVS, |status| Ok(status.no_new_privs.clone())),
     (a::SECCOMP, seccomp),
     (a::SPECULATION_STORE_BYPASS, |status| shown(status.speculation_store_bypass.as_ref(), "4.17")),
@@ -24,7 +26,7 @@ const OF_THREADS: [(Attribute, fn(&Status) -> Result<String, Refusal>); 8] = [
     (a::GROUPS, |status| Ok(status.groups.clone())),
 ];
 /// What is stated of every process: its threads share it.
-const OF_PROCESSES: [(Attribute, fn(&Status) -> Result<String, Refusal>); 2] = [
+const OF_PROCESSES: [(Attribute, Take); 2] = [
     (a::UMASK, |status| shown(status.umask.as_ref(), "4.7")),
     (a::CORE_DUMPING, |status| shown(status.core_dumping.as_ref(), "4.15")),
 ];
@@ -48,8 +50,7 @@ pub(super) fn read(pass: &Pass<'_>, members: &Members, facts: &mut Facts) {
         for (tid, thread) in &member.threads {
             let main = *tid == members.main;
             let (status, capabilities) = both_views(pass, *tid, thread.as_ref());
-            let of =
-                |take: fn(&Status) -> Result<String, Refusal>| status.as_ref().map_err(Clone::clone).and_then(take);
+            let of = |take: Take| status.as_ref().map_err(Clone::clone).and_then(take);
             for ((_, take), values) in OF_THREADS.iter().zip(&mut threads) {
                 values.add(*tid, main, of(*take));
             }
