@@ -396,6 +396,71 @@ codes! {
         "A policy that demands levels needs the node's paired report in every round.",
         "What systemd says and what the kernel does was not shown, so no level can be judged.",
         "Look at the agent's journal: its collector may not run, or the agent is older than reports.";
+    /// The chain PCR holds more than the reports that were shown.
+    ReportWithheld = "REPORT_WITHHELD": Report Fail Critical,
+        "The chain PCR holds the digests of all reports of the boot session, and all of them are shown.",
+        "A report was made and is not shown, or the logs were altered: what it would have told is hidden, or lost with the node's state.",
+        "Find out what happened on the node since the last report that is proven; only a reboot begins a new chain.";
+    /// A report that the chain PCR does not hold.
+    ReportUnchained = "REPORT_UNCHAINED": Report Unverifiable High,
+        "A report counts once the chain PCR holds its digest and the quote is bound to the newest.",
+        "A report that is not chained could be denied later, so it proves nothing.",
+        "Update the agent; a correct one extends the chain PCR before it quotes.";
+    /// A chained report that cannot be read, or is not the one that the chain says it is.
+    ReportMalformed = "REPORT_MALFORMED": Report Unverifiable High,
+        "A chained report parses, has the number and predecessor that the chain gives it, and does not contradict itself.",
+        "What the node observed cannot be told.",
+        "Update agent and server to the same release; report the evidence's detail if it stays.";
+    /// The newest report is a difference to one that is not at hand.
+    ReportBaseMissing = "REPORT_BASE_MISSING": Report Unverifiable High,
+        "A report that tells differences needs the report that it begins from.",
+        "What the node observed cannot be told in this round.",
+        "Nothing to do if a later round heals it: a whole report comes at least every 32 reports; else restart the agent.";
+    /// The boot uses the PCR that the chain would need.
+    ChainPcrTaken = "CHAIN_PCR_TAKEN": Report Unverifiable High,
+        "The chain of reports needs a PCR that the boot leaves alone and the quote covers: 13, 14, 8 or 15 of bank sha256.",
+        "Reports cannot be told from what the boot put there.",
+        "Nothing to do if the next round is good: another PCR is then used; else select a PCR that is free on this machine.";
+    /// Nobody showed a report key.
+    ReportKeyMissing = "REPORT_KEY_MISSING": Report Unverifiable High,
+        "In each boot session the agent shows a report key that its attestation key certified.",
+        "Nothing shows that the report was made in an approved boot.",
+        "Restart the agent, which then shows its key again.";
+    /// A report key that signs in states that nobody approved.
+    ReportKeyAttributes = "REPORT_KEY_ATTRIBUTES": Report Fail Critical,
+        "The report key is made from the one template: bound to PCRs 0, 2, 4, 7 and 12, without userWithAuth, and cannot leave its TPM.",
+        "The key would sign whatever was booted: its signature says nothing, and no correct agent makes such a key.",
+        "Find out who made the key; remove it from the agent's state and restart the agent.";
+    /// A report key of another boot state.
+    ReportKeyPolicy = "REPORT_KEY_POLICY": Report Unverifiable High,
+        "The report key's policy is the boot state that the proven boot log tells of.",
+        "The key belongs to another boot state, so it cannot sign in this one.",
+        "Restart the agent, which makes a key for the state that is booted.";
+    /// A report key that the attestation key did not certify.
+    ReportKeyCertification = "REPORT_KEY_CERTIFICATION": Report Fail Critical,
+        "The attestation key certifies the report key for the message that shows it.",
+        "The key may be outside this TPM.",
+        "Restart the agent; treat the node as compromised when it repeats.";
+    /// A report key that is bound to a boot nobody approved.
+    ReportKeyUnapproved = "REPORT_KEY_UNAPPROVED": Report Unverifiable High,
+        "A report key is taken only while the claim boot holds.",
+        "The report was signed in a boot state that is not approved.",
+        "See the findings of the claim boot.";
+    /// The newest report has no signature.
+    ReportUnsigned = "REPORT_UNSIGNED": Report Unverifiable High,
+        "The newest report is signed by the report key.",
+        "The TPM refused to sign, as it does once a PCR of the boot state moved, or the agent did not ask.",
+        "Look at the agent's journal; when the TPM refuses, find out what extended PCR 12 and reboot.";
+    /// The newest report is signed by something else.
+    ReportSignature = "REPORT_SIGNATURE": Report Fail Critical,
+        "The newest report is signed by the report key.",
+        "Somebody without the key made the report, or changed it.",
+        "Treat the node as compromised until a reboot under observation explains it.";
+    /// The node capped itself.
+    NodeCapped = "NODE_CAPPED": Report Fail Critical,
+        "A node whose cap PCR is extended passes no more until its next boot session.",
+        "The node itself found what the policy caps for, twice in a row.",
+        "See the node's earlier findings; put right what they tell of and reboot.";
     /// A finding of a pair, with a code of its own.
     Pair = "PAIR": Levels None Note,
         "What systemd says, what the kernel shows and what the signed intent wants must be the same.",

@@ -8,6 +8,7 @@ mod ima;
 pub(crate) use self::boot::BootJudged;
 use avouch_protocol::{Challenge, Hash, KeyLost};
 
+use crate::chain::{self, ProvenReports};
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings};
 use crate::identity::Identity;
@@ -44,6 +45,8 @@ pub struct Appraisal {
     pub verdict: Verdict,
     /// The session to store; `None` leaves the node as it was before its first authentic quote.
     pub session: Option<Session>,
+    /// What the node's proven reports show; `None` where none came, or none is proven.
+    pub reports: Option<ProvenReports>,
 }
 
 impl Appraisal {
@@ -93,7 +96,7 @@ impl Appraisal {
         let mut verdict = Verdict::empty(challenge, context);
         verdict.coverage = coverage::nothing("the node could not quote");
         verdict.conclude(&findings, &[]);
-        Self { verdict, session: previous.cloned().map(Session::forget_proof) }
+        Self { verdict, session: previous.cloned().map(Session::forget_proof), reports: None }
     }
 }
 
@@ -115,8 +118,10 @@ fn judge_unproven(unproven: &Unproven, previous: Option<&Session>, context: &Con
     // What was proven earlier in this boot session stays judged; its logs are shown again to prove it anew.
     let same = previous.filter(|session| session.clock.reset_count == quote.clock.reset_count);
     let proven = same.and_then(|session| session.proven.clone());
-    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track, owes_all: true };
-    Appraisal { verdict, session: Some(session) }
+    // The PCR keeps its value, whoever explains it: what was proven of the chain stays proven.
+    let chain = previous.and_then(|session| session.chain.clone());
+    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track, owes_all: true, chain };
+    Appraisal { verdict, session: Some(session), reports: None }
 }
 
 fn judge_logs(
@@ -161,6 +166,12 @@ fn judge_logs(
     if let Policies::Judge(policy) = policy {
         firmware::judge(quote.firmware, policy, context, &mut verdict.coverage, &mut judgement);
     }
+    let approved = match policy {
+        Policies::Judge(_) => Some(judged.contains(&ClaimName::Boot) && judgement.holds(ClaimName::Boot)),
+        Policies::None | Policies::Changed => None,
+    };
+    let chain = chain::judge(&logs.chained, quote, &boot, approved, logs.base, &mut judgement.momentary);
+    judged.extend(chain.judged.then_some(ClaimName::Report));
     let mut all = judgement.lasting.clone();
     all.append(&judgement.momentary);
     verdict.conclude(&all, &judged);
@@ -168,7 +179,7 @@ fn judge_logs(
         Policies::Judge(policy) => policy.demand.as_ref(),
         Policies::None | Policies::Changed => None,
     };
-    levels::judge(None, demand, &mut verdict);
+    levels::judge(chain.reports.as_ref().map(ProvenReports::observation), demand, &mut verdict);
     if let Policies::Judge(policy) = policy
         && policy.rego().is_some()
     {
@@ -179,8 +190,9 @@ fn judge_logs(
         Policies::Changed => logs.before.cloned(),
         Policies::Judge(_) | Policies::None => Some(proven(logs, boot, proof, &judgement.lasting)),
     };
-    let session = Session { clock: quote.clock, firmware: quote.firmware, proven, track, owes_all: false };
-    Appraisal { verdict, session: Some(session) }
+    let session =
+        Session { clock: quote.clock, firmware: quote.firmware, proven, track, owes_all: false, chain: chain.chain };
+    Appraisal { verdict, session: Some(session), reports: chain.reports }
 }
 
 fn proven(logs: &ReplayedLogs<'_>, boot: BootProof, ima: ImaProof, lasting: &Findings) -> Proven {
@@ -201,6 +213,14 @@ struct Judgement {
     lasting: Findings,
     /// For this round; found anew in the next one if it still holds.
     momentary: Findings,
+}
+
+impl Judgement {
+    /// True when nothing was found against the claim.
+    fn holds(&self, claim: ClaimName) -> bool {
+        let against = |findings: &Findings| findings.tally(claim).failed > 0 || findings.tally(claim).unverifiable > 0;
+        !against(&self.lasting) && !against(&self.momentary)
+    }
 }
 
 /// What there is to judge by.

@@ -34,6 +34,9 @@ pub(crate) fn judge(observation: Option<&Observation>, demand: Option<&Demand>, 
         (None, None) => {
             let what = "no paired report came: what systemd states and what the kernel does was not compared";
             verdict.coverage.hole("NO_REPORT", what);
+            if verdict.claim(ClaimName::Report).is_some() {
+                verdict.on_claim(ClaimName::Report, |claim| claim.result = ClaimResult::NotDemanded);
+            }
         }
     }
     verdict.settle();

@@ -7,6 +7,7 @@ use avouch_tpm_wire::{AttestBody, ClockInfo, Digest, HashAlg, PcrSelection};
 use crate::attested::{Attested, Binding, Signer, sha256};
 use crate::clock;
 use crate::rejection::{RejectCode, Rejection};
+use crate::report_key::{self, CertifiedKey};
 use crate::session::Session;
 
 /// What the server knows before it looks at the evidence.
@@ -38,6 +39,10 @@ pub struct AuthenticQuote {
     pub(crate) time: TimeProof,
     /// Why another TPM must have made the last quote or this one.
     pub(crate) fork: Option<String>,
+    /// SHA-256 of the report that the quote is bound to; zero for none.
+    pub(crate) report: Hash,
+    /// The report key that came with it, or why its certification does not hold.
+    pub(crate) report_key: Option<Result<CertifiedKey, String>>,
 }
 
 /// What is known of TPM2_GetTime.
@@ -78,7 +83,13 @@ impl AuthenticQuote {
         let fork = order(expected.last, &clock, selection, &pcr_digest)?;
         let time = time_proof(evidence, &signer, &binding(Purpose::GetTime), &clock)?;
         let firmware = quote.attest.firmware_version;
-        Ok(Self { challenge: expected.challenge.clone(), selection, pcr_digest, clock, firmware, time, fork })
+        let report = evidence.report_digest;
+        let report_key = evidence.report_key.as_ref().map(|shown| {
+            let key = report_key::certified(shown, &signer, challenge, expected.client_spki);
+            key.map_err(|rejection| rejection.to_string())
+        });
+        let challenge = expected.challenge.clone();
+        Ok(Self { challenge, selection, pcr_digest, clock, firmware, time, fork, report, report_key })
     }
 
     /// The counters that the TPM signed.

@@ -62,6 +62,8 @@ codes! {
     EkTemplate = "EK_TEMPLATE",
     /// Something else was certified than the attestation key's parent or, by a cloud's key, the attestation key.
     CertifiedName = "CERTIFIED_NAME",
+    /// The report key could sign in states that nobody approved, or could leave the TPM.
+    ReportKeyAttributes = "REPORT_KEY_ATTRIBUTES",
 }
 
 /// A refusal with the facts that led to it.

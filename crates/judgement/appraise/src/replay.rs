@@ -10,11 +10,13 @@ use std::borrow::Cow;
 use avouch_bootlog::BootLog;
 use avouch_crypto::Hash as Sha;
 use avouch_ima::IMA_PCR;
-use avouch_protocol::{Evidence, MAX_BOOT_LOG_BYTES};
+use avouch_pairs::Observation;
+use avouch_protocol::{Evidence, Hash, MAX_BOOT_LOG_BYTES};
 use avouch_tpm_wire::Digest;
 
 pub(crate) use self::after::{PHASE_PCR, words};
 use self::walk::{Start, Target, Walk, binary};
+use crate::chain::{Chained, Sent, Shown};
 use crate::code::FindingCode;
 use crate::quote::{AuthenticQuote, TimeProof};
 use crate::session::{BootProof, ImaProof, Proven, Session};
@@ -32,6 +34,9 @@ pub struct ReplayedLogs<'a> {
     pub(crate) ima: ImaLog<'a>,
     /// State of the boot session before this evidence, when it goes on.
     pub(crate) before: Option<&'a Proven>,
+    pub(crate) chained: Chained<'a>,
+    /// The newest observation that is stored of the node, and the digest of its report.
+    pub(crate) base: Option<(Hash, &'a Observation)>,
 }
 
 /// Where the boot PCRs come from.
@@ -86,14 +91,23 @@ impl<'a> ReplayedLogs<'a> {
             session.clock.reset_count == quote.clock.reset_count
                 && session.clock.restart_count != quote.clock.restart_count
         });
-        let replayed = check_time(&quote, before)
-            .and_then(|()| boot_logs(&quote, evidence, before))
-            .and_then(|mut boot| Ok((ima_log(&quote, evidence, before, resumed, &mut boot.proof)?, boot)));
+        let replayed =
+            check_time(&quote, before).and_then(|()| boot_logs(&quote, evidence, before)).and_then(|mut boot| {
+                let sent = Sent::of(&quote, evidence, previous, &boot.proof);
+                let (ima, shown) = ima_log(&quote, evidence, before, resumed, &mut boot.proof, &sent)?;
+                Ok((ima, boot, sent.chained(shown, evidence)))
+            });
 
         match replayed {
-            Ok((ima, boot)) => Ok(Self { quote, boot, ima, before }),
+            Ok((ima, boot, chained)) => Ok(Self { quote, boot, ima, before, chained, base: None }),
             Err((code, detail)) => Err(Unproven { code, detail, quote: Box::new(quote) }),
         }
+    }
+
+    /// The same with what the newest proven report of the node showed, `digest` being its SHA-256: reports that are
+    /// differences begin there.
+    pub fn with_observation(self, digest: Hash, observation: &'a Observation) -> Self {
+        Self { base: Some((digest, observation)), ..self }
     }
 
     /// Entries of the IMA list that are proven, from the start of the boot session.
@@ -174,7 +188,8 @@ fn ima_log<'a>(
     before: Option<&Proven>,
     resumed: bool,
     boot: &mut BootProof,
-) -> Result<ImaLog<'a>, Fault> {
+    sent: &Sent<'_>,
+) -> Result<(ImaLog<'a>, Shown), Fault> {
     if !quote.selection.pcrs().any(|pcr| pcr == IMA_PCR) {
         return Err((FindingCode::Pcr10NotSelected, "the challenge asked for a selection without PCR 10".into()));
     }
@@ -187,21 +202,28 @@ fn ima_log<'a>(
     let (bytes, fault) = binary(segment);
     let walk = Walk::over(&bytes, &start, fault)?;
     let variants = after::variants(quote.selection, evidence, before, boot)?;
-    let targets: Vec<Target> = variants
-        .iter()
-        .map(|variant| Target::new(quote.selection, &variant.values, quote.pcr_digest))
+    let states = sent.states(boot);
+    let pairs = || states.iter().flat_map(|state| variants.iter().map(move |variant| (state, variant)));
+    let targets: Vec<Target> = pairs()
+        .map(|(state, variant)| Target::new(quote.selection, &state.over(variant.values), quote.pcr_digest))
         .collect::<Result<_, _>>()?;
-    match walk.longest_match(&start, before, &targets) {
-        Some((matched, number)) => {
-            if let Some(variant) = variants.into_iter().nth(number) {
-                boot.phases = variant.phases;
-                boot.userspace = variant.userspace;
-            }
-            Ok(walk.into_log(bytes, &start, before, matched))
-        }
-        None if resumed => Err(lost_pcrs(quote, boot, &walk, &start).unwrap_or_else(|| walk.mismatch(&start))),
-        None => Err(walk.mismatch(&start)),
+    let matched = walk.longest_match(&start, before, &targets);
+    if let Some((matched, (state, variant))) =
+        matched.and_then(|(matched, number)| Some((matched, pairs().nth(number)?)))
+    {
+        boot.phases = variant.phases;
+        boot.userspace = variant.userspace.clone();
+        return Ok((walk.into_log(bytes, &start, before, matched), state.clone()));
     }
+    let lost = if resumed { lost_pcrs(quote, boot, &walk, &start) } else { None };
+    let mismatch = || walk.mismatch(&start);
+    let withheld = || {
+        let (_, detail) = walk.mismatch(&start);
+        let blamed = sent.is_due() && walk.is_sound(&start, before);
+        blamed
+            .then(|| (FindingCode::ReportWithheld, format!("{}, or the IMA list was altered: {detail}", sent.tried())))
+    };
+    Err(lost.or_else(withheld).unwrap_or_else(mismatch))
 }
 
 /// The quote of a machine that resumed and whose logs do not explain it: do PCRs at their start values?

@@ -8,13 +8,16 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::cause::{Cause, CauseKind};
+use crate::chain::Chain;
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings, Place, Tallies, Tally};
 use crate::judge::BootJudged;
 use crate::track::Track;
 
-/// What this release writes. A session of version 1 keeps its counters and owes everything again.
-const VERSION: u64 = 2;
+/// What this release writes. A session of version 2 has no chain of reports; one of version 1 keeps its counters and
+/// owes everything again.
+const VERSION: u64 = 3;
+const WITHOUT_CHAIN: u64 = 2;
 const OLDEST: u64 = 1;
 
 /// The state of a node after its last authentic quote: counters for the clock checks, and what is already proven of
@@ -29,6 +32,8 @@ pub struct Session {
     /// True after evidence that did not explain its quote: every log is owed from its start, so that one bad offset
     /// cannot last, and what was judged of them stays judged.
     pub(crate) owes_all: bool,
+    /// The chain of the node's reports, once it has shown a report key. Its PCR outlives the boot session.
+    pub(crate) chain: Option<Chain>,
 }
 
 /// What was replayed and judged in this boot session, in one bank and one selection. Each entry was judged by the
@@ -184,13 +189,15 @@ impl Session {
     /// policy that was in force when they were first proven; the boot log is owed again. All zero, so that everything
     /// is owed, when nothing is proven or the judgement cannot be carried over ([`Proven::carries_to`]).
     pub fn offsets(&self, policy_ref: &Hash) -> Offsets {
+        let chain = self.chain.as_ref().filter(|chain| chain.reset_count == self.clock.reset_count);
         match &self.proven {
             Some(proven) if !self.owes_all && proven.carries_to(policy_ref) => Offsets {
                 reset_count: Some(self.clock.reset_count),
                 ima_count: proven.ima.count,
                 ima_bytes: proven.ima.bytes,
                 boot_log_proven: proven.policy_ref == *policy_ref,
-                ..Offsets::default()
+                reports: chain.map_or(0, |chain| chain.count),
+                report_head: chain.map_or(Hash::ZERO, |chain| chain.head),
             },
             _ => Offsets::default(),
         }
@@ -235,7 +242,7 @@ impl Session {
         }
         let head: StoredHead = whole(bytes)?;
         match head.v {
-            VERSION => {
+            VERSION | WITHOUT_CHAIN => {
                 let stored: Stored = whole(bytes)?;
                 stored.into_session().ok_or(SessionError::Malformed { offset: 0 })
             }
@@ -246,6 +253,7 @@ impl Session {
                 proven: None,
                 track: Track::default(),
                 owes_all: false,
+                chain: None,
             }),
             got => Err(SessionError::Version { got }),
         }
@@ -296,7 +304,7 @@ impl fmt::Display for SessionError {
                 write!(f, "the stored session has {got} bytes, at most {} are read", Session::MAX_BYTES)
             }
             Self::Version { got } => {
-                write!(f, "the stored session has version {got}, this release reads versions {OLDEST} and {VERSION}")
+                write!(f, "the stored session has version {got}, this release reads versions {OLDEST} to {VERSION}")
             }
         }
     }
@@ -362,6 +370,9 @@ struct Stored {
     track: Option<Track>,
     #[n(8)]
     owes_all: bool,
+    /// Absent before version 3, and of nodes that make no reports.
+    #[n(9)]
+    chain: Option<Chain>,
 }
 
 #[derive(Encode, Decode)]
@@ -461,6 +472,7 @@ impl From<&Session> for Stored {
             proven: session.proven.as_ref().map(StoredProof::from),
             track: Some(session.track.clone()),
             owes_all: session.owes_all,
+            chain: session.chain.clone(),
         }
     }
 }
@@ -546,7 +558,7 @@ impl Stored {
             None => None,
         };
         let track = self.track.unwrap_or_default();
-        Some(Session { clock, firmware: self.firmware, proven, track, owes_all: self.owes_all })
+        Some(Session { clock, firmware: self.firmware, proven, track, owes_all: self.owes_all, chain: self.chain })
     }
 }
 

@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 
 use crate::CryptoError;
 use crate::tpm_key::{EcCurve, PublicKey, extend_padded};
+use crate::verify_key::fitted;
 
 /// Bytes in r and in s.
 const SIZE: usize = 32;
@@ -44,12 +45,12 @@ impl ReportKey {
         Self::new(&PublicArea::parse(tpmt_public).map_err(CryptoError::Wire)?)
     }
 
-    /// Checks that `signature`, a TPMT_SIGNATURE, was made by this key over the SHA-256 of `report`.
+    /// Checks that `signature`, a TPMT_SIGNATURE, was made by this key over `digest`, the SHA-256 of a report.
     ///
     /// # Errors
     /// [`CryptoError::Wire`], [`CryptoError::OtherScheme`], [`CryptoError::SignatureLength`],
     /// [`CryptoError::BadSignature`].
-    pub fn verify(&self, report: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+    pub fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> Result<(), CryptoError> {
         let Signature::Ecdsa { hash: HashAlg::Sha256, r, s } =
             Signature::parse(signature).map_err(CryptoError::Wire)?
         else {
@@ -60,7 +61,7 @@ impl ReportKey {
             extend_padded(&mut fixed, part, SIZE)
                 .ok_or(CryptoError::SignatureLength { wanted: SIZE, got: part.len() })?;
         }
-        self.0.verify_sig(report, &fixed).map_err(|_| CryptoError::BadSignature)
+        self.0.verify_digest_sig(&fitted(EcCurve::P256, digest)?, &fixed).map_err(|_| CryptoError::BadSignature)
     }
 }
 

@@ -125,7 +125,17 @@ fn quote(selection: PcrSelection, pcr_digest: Digest, restart_count: u32) -> Aut
         cap_pcr: None,
     };
     let clock = ClockInfo { clock: 1_000, reset_count: 1, restart_count, safe: true };
-    AuthenticQuote { challenge, selection, pcr_digest, clock, firmware: 1, time: TimeProof::Given, fork: None }
+    AuthenticQuote {
+        challenge,
+        selection,
+        pcr_digest,
+        clock,
+        firmware: 1,
+        time: TimeProof::Given,
+        fork: None,
+        report: Hash::ZERO,
+        report_key: None,
+    }
 }
 
 fn replayed(evidence: &Evidence, digest: Digest) -> Result<(u8, u64, u64), FindingCode> {
@@ -261,7 +271,8 @@ fn every_template_of_ima_reproduces_the_pcr_that_was_read() {
 fn c8_pcrs_at_their_start_after_a_resume_fail() {
     let [_, custom, ..] = recordings();
     let last = ClockInfo { clock: 900, reset_count: 1, restart_count: 0, safe: true };
-    let session = Session { clock: last, firmware: 1, proven: None, track: Track::default(), owes_all: false };
+    let session =
+        Session { clock: last, firmware: 1, proven: None, track: Track::default(), owes_all: false, chain: None };
     let judge = |digest: Digest, restart_count| {
         let quote = quote(SELECTION, digest, restart_count);
         ReplayedLogs::replay(quote, &custom.evidence(), Some(&session)).map(drop).map_err(|unproven| unproven.code)

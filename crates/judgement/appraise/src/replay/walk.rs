@@ -162,6 +162,15 @@ impl Walk {
         }
     }
 
+    /// True when nothing about the list itself is wrong: it is read to its end, and goes on from what was proven.
+    pub(super) fn is_sound(&self, start: &Start, before: Option<&Proven>) -> bool {
+        let goes_on = before.is_none_or(|proven| {
+            let known = usize::try_from(proven.ima.count.saturating_sub(start.count));
+            known.is_ok_and(|known| self.value_at(known, start) == Some(proven.ima.value))
+        });
+        self.fault.is_none() && goes_on
+    }
+
     pub(super) fn mismatch(&self, start: &Start) -> Fault {
         let tried = self.ends.len();
         let ending = match &self.fault {

@@ -50,6 +50,10 @@ pub(crate) struct Machine {
     pub(crate) client_spki: Hash,
     pub(crate) seq: u64,
     pub(crate) ek: Hash,
+    /// PCRs that were extended after the boot, and what they hold.
+    pub(crate) extended: Vec<(u32, Digest)>,
+    /// The report that quotes are bound to.
+    pub(crate) report: Hash,
 }
 
 /// An answer with the challenge that it answers.
@@ -98,6 +102,8 @@ impl Machine {
             client_spki: Hash([5; 32]),
             seq: 1,
             ek: Hash([6; 32]),
+            extended: Vec::new(),
+            report: Hash::ZERO,
         };
         machine.ima = standard_list(&machine.aggregate());
         machine
@@ -114,7 +120,7 @@ impl Machine {
         machine
     }
 
-    fn boot_values(&self) -> [Option<Digest>; 24] {
+    pub(crate) fn boot_values(&self) -> [Option<Digest>; 24] {
         *BootLog::parse(&self.boot_log).unwrap().replay(BANK, &Sha).unwrap().values()
     }
 
@@ -132,7 +138,8 @@ impl Machine {
         parse_binary(&list, 0).for_each(|entry| {
             replay.push(&entry.unwrap(), &Sha);
         });
-        let boot = self.boot_values();
+        let mut boot = self.boot_values();
+        self.extended.iter().for_each(|(pcr, value)| boot[*pcr as usize] = Some(*value));
         let selection = PcrSelection { bank: BANK, mask: self.mask };
         let values: Vec<Digest> =
             selection.pcrs().map(|pcr| if pcr == 10 { replay.value() } else { boot[pcr as usize].unwrap() }).collect();
@@ -187,7 +194,7 @@ impl Machine {
     }
 
     pub(crate) fn qualifying(&self, purpose: Purpose, challenge: &[u8]) -> Vec<u8> {
-        qualifying_data(hash, purpose, &hash(&[challenge]), &self.client_spki, &Hash::ZERO).0.to_vec()
+        qualifying_data(hash, purpose, &hash(&[challenge]), &self.client_spki, &self.report).0.to_vec()
     }
 
     /// The quote that a correct TPM would sign now, after `count` entries.
@@ -221,7 +228,7 @@ impl Machine {
                 bytes: self.ima[from..].concat().into(),
             }),
             agent_version: "0.1.0".into(),
-            report_digest: Hash::ZERO,
+            report_digest: self.report,
             userspace_log: None,
             reports: Vec::new(),
             report_signature: None,

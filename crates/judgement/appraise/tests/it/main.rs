@@ -4,6 +4,7 @@
 mod attacks;
 mod boot;
 mod cel;
+mod chain;
 mod demands;
 mod enrolment;
 mod ima;

@@ -19,9 +19,9 @@ fn a_session_reads_back_and_damage_is_refused_at_every_byte() {
     let longer = [bytes.as_slice(), &[0]].concat();
     assert_eq!(Session::from_cbor(&longer), Err(SessionError::Malformed { offset: bytes.len() }));
     let mut newer = bytes;
-    assert_eq!(newer[1..3], [0, 2], "key 0 is the version");
-    newer[2] = 3;
-    assert_eq!(Session::from_cbor(&newer), Err(SessionError::Version { got: 3 }));
+    assert_eq!(newer[1..3], [0, 3], "key 0 is the version");
+    newer[2] = 4;
+    assert_eq!(Session::from_cbor(&newer), Err(SessionError::Version { got: 4 }));
     let huge = vec![0; Session::MAX_BYTES + 1];
     assert_eq!(Session::from_cbor(&huge), Err(SessionError::TooLong { got: huge.len() }));
 }

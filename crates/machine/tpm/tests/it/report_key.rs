@@ -33,7 +33,7 @@ fn policy(extended: &[(u32, Digest)]) -> [u8; 32] {
 
 /// ECDSA over P-256 and SHA-256, by a library that has seen neither template nor TPM.
 fn holds(key: &ReportKeyBlob, signature: &[u8]) -> bool {
-    avouch_crypto::ReportKey::from_public(&key.public).unwrap().verify(REPORT, signature).is_ok()
+    avouch_crypto::ReportKey::from_public(&key.public).unwrap().verify(&sha256(&[REPORT]), signature).is_ok()
 }
 
 #[test]
