@@ -64,8 +64,8 @@ struct Left {
 
 /// The reports of an evidence that are not proven yet, and the chains that they may continue.
 #[derive(Debug)]
-pub(crate) struct Sent<'a> {
-    reports: Vec<SentReport<'a>>,
+pub(crate) struct Sent {
+    reports: Vec<SentReport>,
     starts: Vec<Chain>,
     cap: Option<u8>,
     /// True when the node owes its chain: the challenge names a PCR, or an earlier round proved one.
@@ -73,8 +73,7 @@ pub(crate) struct Sent<'a> {
 }
 
 #[derive(Debug)]
-struct SentReport<'a> {
-    bytes: &'a [u8],
+struct SentReport {
     digest: Hash,
     read: Result<Report, WireError>,
 }
@@ -91,7 +90,7 @@ pub(crate) struct Shown {
 /// What the quote proves of the reports.
 #[derive(Debug)]
 pub(crate) struct Chained<'a> {
-    sent: Sent<'a>,
+    sent: Sent,
     shown: Shown,
     signature: Option<&'a [u8]>,
 }
@@ -143,10 +142,10 @@ fn hash_of(digest: Digest) -> Option<Hash> {
 
 // === impl Sent ===
 
-impl<'a> Sent<'a> {
+impl Sent {
     pub(crate) fn of(
         quote: &AuthenticQuote,
-        evidence: &'a Evidence,
+        evidence: &Evidence,
         previous: Option<&Session>,
         boot: &BootProof,
     ) -> Self {
@@ -218,14 +217,14 @@ impl<'a> Sent<'a> {
         }
     }
 
-    pub(crate) fn chained(self, shown: Shown, evidence: &'a Evidence) -> Chained<'a> {
+    pub(crate) fn chained(self, shown: Shown, evidence: &Evidence) -> Chained<'_> {
         Chained { sent: self, shown, signature: evidence.report_signature.as_ref().map(|bytes| bytes.as_slice()) }
     }
 }
 
-impl<'a> SentReport<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        Self { bytes, digest: sha256(&[bytes]), read: Report::from_cbor(bytes) }
+impl SentReport {
+    fn of(bytes: &[u8]) -> Self {
+        Self { digest: sha256(&[bytes]), read: Report::from_cbor(bytes) }
     }
 }
 

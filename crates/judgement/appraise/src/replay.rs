@@ -188,7 +188,7 @@ fn ima_log<'a>(
     before: Option<&Proven>,
     resumed: bool,
     boot: &mut BootProof,
-    sent: &Sent<'_>,
+    sent: &Sent,
 ) -> Result<(ImaLog<'a>, Shown), Fault> {
     if !quote.selection.pcrs().any(|pcr| pcr == IMA_PCR) {
         return Err((FindingCode::Pcr10NotSelected, "the challenge asked for a selection without PCR 10".into()));

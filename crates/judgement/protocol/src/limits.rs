@@ -21,7 +21,9 @@ pub const MAX_REPORT_LINES: usize = 262_144;
 /// Most distinct values of several lines in a report.
 pub const MAX_REPORT_LISTS: usize = 65_536;
 /// Most bytes of memory that the facts of a report may unfold to: 1,000 units of 150 facts take some 30 MiB.
-pub const MAX_REPORT_UNFOLDED: usize = 64 * 1024 * 1024;
+pub const MAX_REPORT_UNFOLDED: usize = 128 * 1024 * 1024;
+/// What a fact counts there beside its texts.
+pub const REPORT_FACT_BYTES: usize = 160;
 /// Largest intent: every attribute of 1,000 units.
 pub const MAX_INTENT_BYTES: usize = 8 * 1024 * 1024;
 /// Largest boot log taken: TCG logs are 10–250 KB, and firmware reserves 64 KiB to 1 MiB for them.

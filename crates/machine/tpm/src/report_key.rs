@@ -32,10 +32,8 @@ impl<T: Transport> AttestationSession<'_, T> {
     /// # Errors
     /// [`Error::KeyLost`] when the template gives another parent now; else as of each command.
     pub fn create_report_key(&mut self) -> Result<ReportKeyBlob, Error> {
-        let values: Vec<Digest> = self.pcr_read(REPORT_KEY_PCRS)?.into_iter().map(|(_, value)| value).collect();
-        let policy = pcr_policy(&avouch_crypto::Hash, HashAlg::Sha256, REPORT_KEY_PCRS, &values);
-        let policy = policy.as_bytes().first_chunk().ok_or(unexpected("a policy of another size"))?;
-        let template = report_key(policy);
+        let policy = self.report_key_policy()?;
+        let template = report_key(&policy);
         let parent_handle = self.parent()?;
         let create = Create {
             parent_handle,
@@ -54,6 +52,16 @@ impl<T: Transport> AttestationSession<'_, T> {
         }
         let private = sized(created.out_private).map_err(|source| Error::Input { what: "the private part", source })?;
         Ok(ReportKeyBlob { public: public.encode(), private })
+    }
+
+    /// The policy of a report key that is made now: a key with another one will not sign in this boot state. One command.
+    ///
+    /// # Errors
+    /// [`Error`] as of TPM2_PCR_Read.
+    pub fn report_key_policy(&mut self) -> Result<[u8; 32], Error> {
+        let values: Vec<Digest> = self.pcr_read(REPORT_KEY_PCRS)?.into_iter().map(|(_, value)| value).collect();
+        let policy = pcr_policy(&avouch_crypto::Hash, HashAlg::Sha256, REPORT_KEY_PCRS, &values);
+        policy.as_bytes().first_chunk().copied().ok_or(unexpected("a policy of another size"))
     }
 
     /// Loads a report key beside the attestation key. Three commands.

@@ -1,5 +1,7 @@
 //! What proven reports say.
 
+use std::collections::VecDeque;
+
 use avouch_pairs::Observation;
 use avouch_protocol::{Hash, Report, ReportError};
 
@@ -7,8 +9,8 @@ use super::SentReport;
 
 /// Observations of reports before the newest that are kept beside it, at most.
 const EARLIER: usize = 32;
-/// Bytes of reports whose observations are kept beside the newest.
-const EARLIER_BYTES: usize = 512 * 1024;
+/// Facts of those, at most: each takes some hundred bytes.
+const EARLIER_FACTS: usize = 500_000;
 
 /// What the reports of an evidence say, once the quote shows all of them in the chain PCR. Only an appraisal makes one.
 ///
@@ -48,10 +50,10 @@ impl ProvenReports {
     }
 
     /// Unfolds reports one after the other, the first from `base`.
-    pub(super) fn of(reports: &[SentReport<'_>], base: Option<(Hash, &Observation)>) -> Result<Option<Self>, Unread> {
+    pub(super) fn of(reports: &[SentReport], base: Option<(Hash, &Observation)>) -> Result<Option<Self>, Unread> {
         let mut newest: Option<(Hash, Result<Observation, Unread>)> = None;
-        let mut earlier = Vec::new();
-        let mut bytes = 0usize;
+        let mut earlier = VecDeque::new();
+        let mut facts = 0usize;
         for sent in reports {
             let before = match &newest {
                 Some((digest, Ok(observation))) => Some((*digest, observation)),
@@ -60,21 +62,26 @@ impl ProvenReports {
             };
             let read = sent.read.as_ref().map_err(|error| Unread::Malformed(error.to_string()));
             let observation = read.and_then(|report| unfolded(report, before));
-            bytes = bytes.saturating_add(sent.bytes.len());
-            if let Some((_, Ok(observation))) = newest.replace((sent.digest, observation))
-                && bytes <= EARLIER_BYTES
-            {
-                earlier.push(observation);
+            if let Some((_, Ok(observation))) = newest.replace((sent.digest, observation)) {
+                facts = facts.saturating_add(count(&observation));
+                earlier.push_back(observation);
             }
-        }
-        if let Some(more) = earlier.len().checked_sub(EARLIER) {
-            earlier.drain(..more);
+            while earlier.len() > EARLIER || facts > EARLIER_FACTS {
+                let Some(oldest) = earlier.pop_front() else { break };
+                facts = facts.saturating_sub(count(&oldest));
+            }
         }
         match newest {
             None => Ok(None),
-            Some((digest, observation)) => Ok(Some(Self { digest, observation: observation?, earlier })),
+            Some((digest, observation)) => {
+                Ok(Some(Self { digest, observation: observation?, earlier: earlier.into() }))
+            }
         }
     }
+}
+
+fn count(observation: &Observation) -> usize {
+    observation.subjects.values().map(|subject| subject.facts.len()).fold(0, usize::saturating_add)
 }
 
 /// Why the newest report says nothing.

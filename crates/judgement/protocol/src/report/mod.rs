@@ -5,8 +5,9 @@
 //! what differs from another one: in a difference from itself as it was, else from one that it resembles, the name of
 //! the unit left open.
 //!
-//! Decoding takes at most 32 times the bytes that came. What they unfold to is bounded by [`MAX_REPORT_UNFOLDED`] and,
-//! below that, by 1 MiB and 256 times their number; a difference adds what its base holds.
+//! Decoding takes at most 32 times the bytes that came. Few bytes may stand for many facts, as those of a thousand
+//! units of one kind; what they unfold to is at most [`crate::MAX_REPORT_UNFOLDED`], whatever they say, and a
+//! difference adds what its base holds. More than that is not written either.
 
 mod body;
 mod error;

@@ -8,18 +8,11 @@ use super::body::{Body, Entry, Identity, Run};
 use super::error::ReportError;
 use super::lines::Lines;
 use super::own::{closed, openings, stem};
-use crate::limits::MAX_REPORT_UNFOLDED;
-
-/// What a fact takes in memory beside its texts.
-const FACT_BYTES: usize = 160;
-/// What a report of any size may unfold to.
-const FREE_BYTES: usize = 1024 * 1024;
-/// How many bytes a byte of a report may unfold to.
-const FACTOR: usize = 256;
+use crate::limits::{MAX_REPORT_UNFOLDED, REPORT_FACT_BYTES};
 
 pub(super) fn observation(lines: &Lines, body: &Body, base: Option<&Observation>) -> Result<Observation, ReportError> {
     let mut unfolding =
-        Unfolding { values: Values::of(lines, body)?, room: Room::of(lines, body), entries: Vec::new() };
+        Unfolding { values: Values::of(lines, body)?, room: Room { left: MAX_REPORT_UNFOLDED }, entries: Vec::new() };
     let mut subjects: BTreeMap<String, Subject> = base.map(|base| base.subjects.clone()).unwrap_or_default();
     for (at, name) in body.removed.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|before| body.removed.get(before));
@@ -62,7 +55,7 @@ impl Unfolding<'_> {
                 let rows = changed(entry, at, |attribute| facts.remove(attribute).is_some())?;
                 for (attribute, row) in rows {
                     let fact = self.fact(row, stem, at)?;
-                    self.room.take(FACT_BYTES)?;
+                    self.room.take(REPORT_FACT_BYTES)?;
                     if facts.get(&attribute) == Some(&fact) {
                         return Err(ReportError::Facts { subject: at });
                     }
@@ -98,14 +91,14 @@ impl Unfolding<'_> {
                 let index = ReportError::Index { what: "earlier subjects", wanted: at, got: entry.like.into() };
                 let found = usize::try_from(like).ok().and_then(|like| self.entries.get(like)).and_then(Option::as_ref);
                 let found = found.ok_or(index)?;
-                self.room.take(found.len().saturating_mul(FACT_BYTES))?;
+                self.room.take(found.len().saturating_mul(REPORT_FACT_BYTES))?;
                 found.clone()
             }
         };
         let new = changed(entry, at, |attribute| rows.remove(attribute).is_some())?;
         for (attribute, row) in new {
             match rows.insert(attribute, row) {
-                None => self.room.take(FACT_BYTES)?,
+                None => self.room.take(REPORT_FACT_BYTES)?,
                 Some(same) if same == row => return Err(ReportError::Facts { subject: at }),
                 Some(_) => {}
             }
@@ -180,27 +173,14 @@ fn attributes<'a>(steps: impl Iterator<Item = &'a u32>, subject: usize) -> Resul
 /// What may still be unfolded.
 struct Room {
     left: usize,
-    whole: usize,
 }
 
 impl Room {
-    /// By what the tables themselves take at least on the wire.
-    fn of(lines: &Lines, body: &Body) -> Self {
-        let lines = lines.0.iter().map(|line| line.len().div_ceil(16));
-        let lists = body.lists.0.iter().map(Vec::len);
-        let entries = body.subjects.0.iter().map(|entry| {
-            entry.name.len().saturating_add(entry.facts.len()).saturating_add(entry.without.len()).saturating_add(5)
-        });
-        let bytes = lines.chain(lists).chain(entries).fold(0, usize::saturating_add);
-        let whole = bytes.saturating_mul(FACTOR).saturating_add(FREE_BYTES).min(MAX_REPORT_UNFOLDED);
-        Self { left: whole, whole }
-    }
-
     fn take(&mut self, bytes: usize) -> Result<(), ReportError> {
         let refused = ReportError::TooMany {
             what: "bytes of facts",
-            wanted: self.whole,
-            got: self.whole.saturating_sub(self.left).saturating_add(bytes),
+            wanted: MAX_REPORT_UNFOLDED,
+            got: MAX_REPORT_UNFOLDED.saturating_sub(self.left).saturating_add(bytes),
         };
         self.left = self.left.checked_sub(bytes).ok_or(refused)?;
         Ok(())

@@ -10,12 +10,13 @@ use super::body::{Body, Entries, Entry, Identity, Lists, Run};
 use super::error::ReportError;
 use super::lines::{Line, Lines, head};
 use super::own::{opened, stem};
-use crate::limits::{MAX_REPORT_LINES, MAX_REPORT_LISTS, MAX_REPORT_SUBJECTS};
+use crate::limits::{MAX_REPORT_LINES, MAX_REPORT_LISTS, MAX_REPORT_SUBJECTS, MAX_REPORT_UNFOLDED, REPORT_FACT_BYTES};
 
 /// Earlier subjects that a subject is compared with.
 const CANDIDATES: usize = 16;
 
 pub(super) fn body(observation: &Observation, base: Option<&Observation>) -> Result<(Lines, Body), ReportError> {
+    bounded("bytes of facts", unfolded(observation), MAX_REPORT_UNFOLDED)?;
     let told = told(observation, base);
     bounded("subjects", told.len(), MAX_REPORT_SUBJECTS)?;
     let tables = Tables::of(&told);
@@ -32,6 +33,23 @@ pub(super) fn body(observation: &Observation, base: Option<&Observation>) -> Res
 
 fn bounded(what: &'static str, got: usize, wanted: usize) -> Result<(), ReportError> {
     if got <= wanted { Ok(()) } else { Err(ReportError::TooMany { what, wanted, got }) }
+}
+
+/// At least what a reader counts, in whichever way the texts are spelled.
+fn unfolded(observation: &Observation) -> usize {
+    let text = |reading: &Reading| match reading {
+        Reading::Value(text) | Reading::Unreadable(text) | Reading::NotSupported(text) => {
+            // Each place for a name, which has three bytes at least, counts one more.
+            text.len().div_ceil(3).saturating_add(text.len()).saturating_add(1)
+        }
+        Reading::NotRead | Reading::Absent => 0,
+    };
+    let facts = observation.subjects.values().flat_map(|subject| subject.facts.values());
+    let texts = facts.map(|fact| [&fact.orchestrator, &fact.kernel, &fact.second].map(text));
+    texts
+        .flatten()
+        .chain(observation.subjects.values().map(|subject| subject.facts.len().saturating_mul(REPORT_FACT_BYTES)))
+        .fold(0, usize::saturating_add)
 }
 
 // === What differs ===

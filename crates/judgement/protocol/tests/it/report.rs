@@ -69,6 +69,27 @@ fn a_thousand_units_are_no_trouble() {
 }
 
 #[test]
+fn many_units_of_one_kind_are_few_bytes_and_read_back() {
+    let one = machine(1, 1).subjects.remove("unit:app-worker-0.service").unwrap();
+    let subjects = (0..2_000).map(|number| (format!("unit:worker@{number:04}.service"), one.clone())).collect();
+    let observation = Observation { subjects };
+    let report = whole(&observation);
+    assert_eq!(carried(&report, None), observation);
+    let length = report.to_cbor().len();
+    println!("2000 units of one kind: {length} bytes");
+    assert!(length <= 200_000, "{length}");
+}
+
+#[test]
+fn more_than_a_reader_takes_is_not_written() {
+    let fact = Fact::kernel(value("x".repeat(1 << 20)));
+    let subject = Subject { identity: None, facts: [(at::LSM, fact)].into() };
+    let subjects = (0..128).map(|number| (format!("path:/{number}"), subject.clone())).collect();
+    let refused = Report::whole(&Observation { subjects }, head(1)).unwrap_err();
+    assert!(matches!(refused, ReportError::TooMany { what: "bytes of facts", .. }), "{refused}");
+}
+
+#[test]
 fn the_same_observation_has_the_same_bytes() {
     let observation = machine(20, 5);
     assert_eq!(whole(&observation).to_cbor(), whole(&observation.clone()).to_cbor());

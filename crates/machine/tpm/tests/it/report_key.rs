@@ -74,6 +74,8 @@ fn key_refuses_once_any_pcr_of_its_boot_state_moved() {
         session.sign_report(&loaded, &sha256(&[REPORT])).unwrap();
         session.pcr_extend(pcr, &event(b"something else")).unwrap();
         let error = session.sign_report(&loaded, &sha256(&[REPORT])).unwrap_err();
+        let own = PublicArea::parse(&key.public).unwrap();
+        assert_ne!(session.report_key_policy().unwrap(), own.auth_policy(), "what a caller can know before");
         let Error::OtherBootState { code } = error else { panic!("PCR {pcr}: {error:?}") };
         assert_eq!(code.base(), ResponseCode::POLICY_FAIL);
         // The attestation key certifies it all the same, and a new key signs.

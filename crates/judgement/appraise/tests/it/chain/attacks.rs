@@ -4,8 +4,8 @@ use avouch_appraise::ClaimName;
 use avouch_protocol::{Hash, Message, Report};
 
 use super::scene::{Scene, digest, observed};
-use super::{claim, good, reporting};
-use crate::machine::{codes, file};
+use super::{claim, good, reporting, told};
+use crate::machine::file;
 
 /// Answers the next challenge with these reports, whatever the PCR holds.
 fn claimed(scene: &mut Scene, reports: &[Vec<u8>]) -> Vec<&'static str> {
@@ -14,7 +14,7 @@ fn claimed(scene: &mut Scene, reports: &[Vec<u8>]) -> Vec<&'static str> {
     let round = scene.answer(&challenge, reports);
     let appraisal = scene.judge(&round);
     assert_eq!(appraisal.reports, None);
-    let codes = codes(&appraisal);
+    let codes = told(&appraisal);
     assert_eq!(appraisal.verdict.status.word(), if codes.is_empty() { "pass" } else { "fail" });
     codes
 }
@@ -99,7 +99,7 @@ fn report_of_another_machine_is_withheld() {
     let challenge = scene.ask();
     scene.machine.report = digest(&both[1]);
     let round = scene.answer(&challenge, &both);
-    assert!(codes(&scene.judge(&round)).contains(&"REPORT_UNCHAINED"));
+    assert!(told(&scene.judge(&round)).contains(&"REPORT_UNCHAINED"));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn d9_agent_that_lies_on_both_sides_was_measured_before_it_could() {
     // The chain of the other agent is perfect, and so is its signature: what is signed is what it says.
     scene.machine.ima.push(file("/usr/bin/avouch-agent-of-somebody"));
     let lying = scene.round("max");
-    assert_eq!(codes(&lying), ["IMA_UNKNOWN_DIGEST"]);
+    assert_eq!(told(&lying), ["IMA_UNKNOWN_DIGEST"]);
     assert_eq!(lying.verdict.status.word(), "fail");
     assert_eq!(claim(&lying, ClaimName::Report), Some(avouch_appraise::ClaimResult::Pass));
     assert_eq!(lying.reports.unwrap().observation(), &observed("max"));
@@ -131,7 +131,7 @@ fn d9_report_of_another_key_is_no_report() {
     let mut round = scene.answer(&challenge, &scene.behind(&challenge));
     let stranger = reporting();
     round.evidence.report_signature = stranger.answer(&challenge, &scene.behind(&challenge)).evidence.report_signature;
-    assert_eq!(codes(&scene.judge(&round)), ["REPORT_SIGNATURE"]);
+    assert_eq!(told(&scene.judge(&round)), ["REPORT_SIGNATURE"]);
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn the_cap_holds_until_the_next_boot() {
     scene.capped(15);
     for _ in 0..2 {
         let capped = scene.round("max");
-        assert_eq!((codes(&capped), capped.verdict.status.word()), (vec!["NODE_CAPPED"], "fail"));
+        assert_eq!((told(&capped), capped.verdict.status.word()), (vec!["NODE_CAPPED"], "fail"));
     }
     // Taking the cap out of the policy does not lift it.
     scene.cap = None;
-    assert_eq!(codes(&scene.round("max")), ["NODE_CAPPED"]);
+    assert_eq!(told(&scene.round("max")), ["NODE_CAPPED"]);
     scene.reboot();
     scene.cap = Some(15);
     let challenge = scene.ask();
@@ -160,10 +160,10 @@ fn the_cap_holds_until_the_next_boot() {
 fn a_cap_that_no_policy_names_and_a_pcr_with_something_else_explain_nothing() {
     let mut scene = reporting();
     scene.capped(15);
-    assert_eq!(codes(&scene.round("max")), ["REPORT_WITHHELD"], "nobody asked for a cap in PCR 15");
+    assert_eq!(told(&scene.round("max")), ["REPORT_WITHHELD"], "nobody asked for a cap in PCR 15");
     let mut scene = reporting();
     scene.cap = Some(15);
     let value = avouch_tpm_wire::Digest::new(crate::machine::BANK, &[7; 32]).unwrap();
     scene.machine.extended.push((15, value));
-    assert_eq!(codes(&scene.round("max")), ["REPORT_WITHHELD"]);
+    assert_eq!(told(&scene.round("max")), ["REPORT_WITHHELD"]);
 }

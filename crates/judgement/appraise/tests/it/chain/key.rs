@@ -5,16 +5,15 @@ use avouch_protocol::{CredentialChallenge, Hash, Message, VERSION};
 use avouch_tpm_wire::Attributes;
 use avouch_tpm_wire::templates::report_key;
 
-use super::scene::Scene;
-use super::{claim, good, reporting};
-use crate::machine::codes;
+use super::scene::{Scene, demanded};
+use super::{claim, good, reporting, told};
 
 /// Codes of the round in which this key is shown.
 fn shown(scene: &mut Scene, public: &[u8]) -> Vec<&'static str> {
     let challenge = scene.ask();
     let mut round = scene.answer(&challenge, &[]);
     round.evidence.report_key = Some(scene.shown(public, &challenge));
-    codes(&scene.judge(&round))
+    told(&scene.judge(&round))
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn a_key_of_another_boot_state_is_not_taken() {
     let public = scene.key(report_key(&policy).attributes(), &policy);
     assert_eq!(shown(&mut scene, &public), ["REPORT_KEY_POLICY"]);
     // The right one is taken at once.
-    assert_eq!(codes(&scene.round("max")), [] as [&str; 0]);
+    assert_eq!(told(&scene.round("max")), [] as [&str; 0]);
     good(&scene.round("max"));
 }
 
@@ -60,18 +59,18 @@ fn a_key_that_was_certified_for_something_else_is_not_taken() {
     let key = scene.public.clone();
     let mut round = scene.answer(&challenge, &[]);
     round.evidence.report_key = Some(scene.shown(&key, &other));
-    assert_eq!(codes(&scene.judge(&round)), ["REPORT_KEY_CERTIFICATION"], "another challenge");
+    assert_eq!(told(&scene.judge(&round)), ["REPORT_KEY_CERTIFICATION"], "another challenge");
     let challenge = scene.ask();
     let stranger = Scene::new();
     let mut round = scene.answer(&challenge, &[]);
     let mut swapped = scene.shown(&stranger.public, &challenge);
     swapped.public = key.into();
     round.evidence.report_key = Some(swapped);
-    assert_eq!(codes(&scene.judge(&round)), ["REPORT_KEY_CERTIFICATION"], "another key");
+    assert_eq!(told(&scene.judge(&round)), ["REPORT_KEY_CERTIFICATION"], "another key");
     let challenge = scene.ask();
     let mut round = scene.answer(&challenge, &[]);
     round.evidence.report_key = Some(stranger.shown(&stranger.public, &challenge));
-    assert_eq!(codes(&scene.judge(&round)), ["REPORT_KEY_CERTIFICATION"], "another TPM");
+    assert_eq!(told(&scene.judge(&round)), ["REPORT_KEY_CERTIFICATION"], "another TPM");
 }
 
 #[test]
@@ -82,7 +81,7 @@ fn a_report_needs_a_key_and_a_signature() {
     let mut round = scene.answer(&challenge, &scene.behind(&challenge));
     round.evidence.report_signature = None;
     let unsigned = scene.judge(&round);
-    assert_eq!((codes(&unsigned), unsigned.verdict.status.word()), (vec!["REPORT_UNSIGNED"], "unverifiable"));
+    assert_eq!((told(&unsigned), unsigned.verdict.status.word()), (vec!["REPORT_UNSIGNED"], "unverifiable"));
 
     // A new boot session in which no key is shown.
     scene.reboot();
@@ -90,21 +89,21 @@ fn a_report_needs_a_key_and_a_signature() {
     scene.report("max");
     let mut round = scene.answer(&challenge, &scene.reports.clone());
     round.evidence.report_key = None;
-    assert_eq!(codes(&scene.judge(&round)), ["REPORT_KEY_MISSING"]);
+    assert_eq!(told(&scene.judge(&round)), ["REPORT_KEY_MISSING"]);
 }
 
 #[test]
 fn a_key_counts_only_while_the_boot_is_approved() {
     let mut scene = reporting();
-    let mut draft = scene.machine.draft();
     // Another machine's boot is confirmed, not this one's.
-    draft = avouch_appraise::PolicyDraft::from_bytes(
+    let draft = scene.machine.draft();
+    let draft = avouch_appraise::PolicyDraft::from_bytes(
         String::from_utf8(draft.to_bytes()).unwrap().replace(&confirmed(&scene), &"5a".repeat(32)).as_bytes(),
     )
     .unwrap();
-    scene.policy = avouch_appraise::Policy::parse(&draft.to_bytes()).unwrap();
+    scene.policy = demanded(&draft.to_bytes());
     let round = scene.round("max");
-    assert!(codes(&round).contains(&"REPORT_KEY_UNAPPROVED"), "{:?}", codes(&round));
+    assert!(told(&round).contains(&"REPORT_KEY_UNAPPROVED"), "{:?}", told(&round));
     assert_eq!(claim(&round, ClaimName::Report), Some(avouch_appraise::ClaimResult::Unverifiable));
     assert!(round.reports.is_some(), "what the node says is known, and who signed it");
 }

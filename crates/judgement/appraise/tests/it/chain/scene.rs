@@ -45,6 +45,18 @@ pub(crate) fn observed(limit: &str) -> Observation {
     Observation { subjects: [("unit:a.service".to_owned(), subject)].into() }
 }
 
+/// A policy that approves what the machine runs and demands its reports.
+pub(crate) fn demanding(machine: &Machine) -> Policy {
+    demanded(&machine.draft().to_bytes())
+}
+
+/// The policy of this file, with reports demanded.
+pub(crate) fn demanded(file: &[u8]) -> Policy {
+    let mut file: serde_json::Value = serde_json::from_slice(file).unwrap();
+    file["observation"] = serde_json::json!({ "required": ["V14"] });
+    Policy::parse(&serde_json::to_vec(&file).unwrap()).unwrap()
+}
+
 pub(crate) fn digest(report: &[u8]) -> Hash {
     hash(&[report])
 }
@@ -64,7 +76,7 @@ impl Scene {
         machine.mask = CHAINED;
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref()).unwrap();
-        let policy = machine.policy();
+        let policy = demanding(&machine);
         let mut scene = Self {
             machine,
             pair,
