@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -140,6 +140,35 @@ fn a_killed_collector_leaves_a_socket_that_the_next_one_takes() {
     let listener = listen(&path).unwrap();
     thread::spawn(move || serve(&listener, Seeing, &Arc::new(Hub::default())));
     assert!(Collector::at(&path).observe(units(&["a.service"])).is_ok());
+}
+
+/// kill -9 of the real process, and the real one again: what was observed before is observable after.
+#[test]
+fn the_collector_itself_survives_its_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run/collector.sock");
+    let config = dir.path().join("agent.toml");
+    fs::write(&config, format!("collector = \"{}\"\n", path.display())).unwrap();
+    let start = || {
+        let mut collect = Command::new(env!("CARGO_BIN_EXE_avouch-agent"));
+        collect.arg("--config").arg(&config).arg("collect").stderr(Stdio::null()).spawn().unwrap()
+    };
+    let observed = || {
+        let end = Instant::now() + SOON;
+        loop {
+            match Collector::at(&path).observe(units(&["no-such.service"])) {
+                Err(LinkError::Absent { .. }) if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+                observed => break observed.unwrap(),
+            }
+        }
+    };
+    for _ in 0..3 {
+        let mut collector = start();
+        assert!(!observed().observation.subjects.is_empty(), "the host is seen, whatever units there are");
+        collector.kill().unwrap();
+        collector.wait().unwrap();
+        assert!(matches!(Collector::at(&path).observe(ScopeAsked::default()), Err(LinkError::Absent { .. })));
+    }
 }
 
 #[test]
