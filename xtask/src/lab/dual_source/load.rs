@@ -40,7 +40,7 @@ fn verity(machine: &mut Machine<'_>) -> Result<Tally> {
     const NAME: &str = "dm-verity: a flipped byte";
     let open = machine.run("verity-open", SCRIPT_DEADLINE)?;
     if open.status == 77 {
-        eprintln!("SKIP {NAME}: {}", open.text().trim());
+        eprintln!("skipped: {NAME}: {}", open.text().trim());
         return Ok(Tally { skipped: 1, ..Tally::default() });
     }
     let result = (|| {

@@ -219,7 +219,7 @@ fn run_wave(wave: &Wave, machine: &mut Machine<'_>) -> Result<Tally> {
         let step = done.remove(case.name).unwrap_or_else(|| bail!("the guest did not come to it"));
         match step {
             Ok(Step::Skipped(why)) => {
-                eprintln!("SKIP {}: {why}", case.name);
+                eprintln!("skipped: {}: {why}", case.name);
                 tally.skipped += 1;
             }
             Ok(Step::Done) => {
@@ -273,5 +273,52 @@ impl Wavelet {
         let left: Vec<_> = self.restored.findings().into_iter().filter(|found| !before.contains(found)).collect();
         ensure!(left.is_empty(), "{left:?}");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn every_script_of_the_guest_is_read_by_its_shell() {
+        let mut scripts = Vec::new();
+        for entry in fs::read_dir(root().join("lab/dual-source")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                scripts.push(fs::read_to_string(path).unwrap());
+            }
+        }
+        for wave in WAVES {
+            for case in wave.cases {
+                scripts.extend([case.tamper.to_owned(), case.restore.to_owned()]);
+            }
+            scripts.push(script(wave, |case| case.tamper));
+        }
+        for script in scripts {
+            let output = Command::new("bash").args(["-n", "-c", &script]).output().unwrap();
+            assert!(output.stderr.is_empty(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    #[test]
+    fn every_case_has_units_of_its_own() {
+        for wave in WAVES {
+            let mut taken = BTreeMap::new();
+            for case in wave.cases {
+                for (subject, code) in case.findings.iter().filter(|(subject, _)| subject.starts_with("unit:")) {
+                    let other = taken.insert(subject, case.name);
+                    assert!(
+                        other.is_none_or(|name| name == case.name),
+                        "{subject} {code}: {other:?} and {}",
+                        case.name
+                    );
+                    let file = root().join("lab/dual-source/units").join(subject.trim_start_matches("unit:"));
+                    assert!(file.is_file(), "{}", file.display());
+                }
+            }
+        }
     }
 }
