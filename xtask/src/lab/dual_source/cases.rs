@@ -214,7 +214,7 @@ linger listener busybox nc -l -p 31337
 into \"$(lingering listener)\" /sys/fs/cgroup/escape
 sleep 0.3",
         restore: "kill \"$(lingering listener)\"",
-        findings: &[("listener:tcp:0.0.0.0:31337", "V10.listener.unmanaged")],
+        findings: &[("listener:tcp:[::]:31337", "V10.listener.unmanaged")],
     },
     Case {
         name: "stray-listener-in-another-network",
@@ -224,7 +224,7 @@ linger hidden unshare --net busybox nc -l -p 31338
 into \"$(lingering hidden)\" /sys/fs/cgroup/escape
 sleep 0.3",
         restore: "kill \"$(lingering hidden)\"",
-        findings: &[("listener:tcp:0.0.0.0:31338@*", "V10.listener.unmanaged"), ("host", "V7.ns.unmanaged.unmanaged")],
+        findings: &[("listener:tcp:[::]:31338@*", "V10.listener.unmanaged"), ("host", "V7.ns.unmanaged.unmanaged")],
     },
     Case {
         name: "socket-held-after-its-unit-stopped",
