@@ -22,8 +22,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
 
 /// Levels that the policy of these scenarios demands.
 const REQUIRED: [&str; 7] = ["V4", "V5", "V6", "V7", "V8", "V9", "V10"];
-/// The mark that every planted secret bears.
-const CANARY: &str = "6b1f";
+/// What is planted where secrets stand.
 const SECRETS: [&str; 5] = [
     "canary-environment-6b1f",
     "canary-file-6b1f",
@@ -114,7 +113,8 @@ fn no_secret(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<()> {
 }
 
 fn without_secrets(name: &str, bytes: &[u8]) -> Result<()> {
-    ensure!(!holds(bytes, CANARY), "{name} holds {:?}", SECRETS.iter().find(|secret| holds(bytes, secret)));
+    let found: Vec<_> = SECRETS.iter().filter(|secret| holds(bytes, secret)).collect();
+    ensure!(found.is_empty(), "{name} holds {found:?}");
     Ok(())
 }
 
