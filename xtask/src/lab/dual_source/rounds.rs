@@ -95,6 +95,8 @@ fn direct_write(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<()> {
 /// Secrets are planted in every place that may hold one; what was sent, what the server keeps and what both log is
 /// searched. The unit's name shows that the search would have found them.
 fn no_secret(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<()> {
+    ensure!(machine.run("canary-again", SCRIPT_DEADLINE)?.status == 0, "the unit did not start again");
+    scene.passes_again(NODE)?;
     let report = observe(machine, "")?.value().to_string();
     let sent = machine.run("sent", SCRIPT_DEADLINE)?;
     ensure!(sent.status == 0, "the agent does not show what it sent: {}", sent.text());
