@@ -39,20 +39,28 @@ pub(crate) struct Programs {
 }
 
 /// Builds both programs.
-///
-/// The agent is linked statically because a program made on a newer C library does not start on an older one. Only
-/// its last step is built so, which leaves every dependency as it is, and it is copied away from under the name that
-/// an ordinary build writes to.
 pub(crate) fn build_programs() -> Result<Programs> {
     // With the features of the whole workspace, so that what its tests compiled serves here.
     must(&mut cargo(&["build", "--quiet", "--workspace", "--bin", "avouch"]))?;
+    Ok(Programs { avouch: target().join("debug/avouch"), agent: build_agent()? })
+}
+
+/// Builds the agent for the guest.
+///
+/// It is linked statically because a program made on a newer C library does not start on an older one. Only its last
+/// step is built so, which leaves every dependency as it is, and it is copied away from under the name that an ordinary
+/// build writes to.
+pub(crate) fn build_agent() -> Result<PathBuf> {
     let agent = ["rustc", "--quiet", "-p", "avouch-agent", "--bin", "avouch-agent"];
     must(cargo(&agent).args(["--", "-C", "target-feature=+crt-static"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let kept = target.join("xtask/avouch-agent-static");
-    fs::create_dir_all(target.join("xtask"))?;
-    fs::copy(target.join("debug/avouch-agent"), &kept).context("cannot keep the static agent")?;
-    Ok(Programs { avouch: target.join("debug/avouch"), agent: kept })
+    let kept = target().join("xtask/avouch-agent-static");
+    fs::create_dir_all(target().join("xtask"))?;
+    fs::copy(target().join("debug/avouch-agent"), &kept).context("cannot keep the static agent")?;
+    Ok(kept)
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 impl Verifier {

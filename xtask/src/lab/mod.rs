@@ -17,7 +17,7 @@ pub(crate) use self::dual_source::rows;
 use crate::command::cargo;
 use crate::demo::{path_text, say};
 use crate::tally::Tally;
-use crate::verifier::{Programs, Verifier, build_programs};
+use crate::verifier::{Programs, Verifier, build_agent, build_programs};
 
 /// A boot needs about 20 s under software emulation; a loaded host gets nine times that.
 pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(180);
@@ -26,6 +26,8 @@ const ENROL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Name of the scenario about the lab itself.
 const GROUND_TRUTH: &str = "ground-truth";
+/// Name of the dual-source scenarios that need no server.
+const OBSERVE: &str = "observe";
 
 /// What can be done with the lab.
 #[derive(Subcommand)]
@@ -57,6 +59,9 @@ pub(crate) fn run(action: &Action) -> Result<ExitCode> {
         }
         Action::List => {
             scenarios::ALL.iter().for_each(|scenario| println!("{:<16} {}", scenario.name, scenario.what));
+            println!(
+                "{OBSERVE:<16} the part of dual-source that needs no server, on a node that never enrols (by name only)"
+            );
             println!("{GROUND_TRUTH:<16} equal boot events across TPMs, reboots and power cuts (by name only)");
             Ok(ExitCode::SUCCESS)
         }
@@ -77,6 +82,12 @@ pub(crate) fn suite() -> Result<Tally> {
 fn run_scenarios(only: Option<&str>) -> Result<Tally> {
     if only == Some(GROUND_TRUTH) {
         return ground_truth();
+    }
+    if only == Some(OBSERVE) {
+        let agent = build_agent()?;
+        let lab = prepare()?;
+        let disk = lab.image(&agent, &mut print_step)?;
+        return dual_source::standalone(&lab, &disk);
     }
     let wanted: Vec<_> = scenarios::ALL.iter().filter(|s| only.is_none_or(|name| s.name == name)).collect();
     ensure!(!wanted.is_empty(), "there is no such scenario; `cargo xtask lab list` shows them");

@@ -11,12 +11,14 @@ mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use avouch_lab::{Job, Machine};
+use avouch_lab::{Chip, Job, Lab, Machine, PowerOn};
 
+use super::BOOT_DEADLINE;
 use super::scenarios::Scene;
 use crate::command::root;
 use crate::demo::say;
@@ -98,14 +100,7 @@ fn script(wave: &Wave, part: impl Fn(&Case) -> &'static str) -> String {
 pub(super) fn run(scene: &Scene<'_>, machine: &mut Machine<'_>, extent: Extent) -> Tally {
     let mut tally = Tally::default();
     let result = (|| {
-        say("starting the units of the dual-source scenarios");
-        setup(machine)?;
-        let first = observe(machine, "")?;
-        tally += untouched(&first);
-        for wave in WAVES {
-            tally += run_wave(wave, machine)?;
-        }
-        tally += intent::run(machine)?;
+        local(machine, &mut tally)?;
         tally += rounds::run(scene, machine, extent)?;
         if extent == Extent::Whole {
             tally += load::run(machine)?;
@@ -117,6 +112,36 @@ pub(super) fn run(scene: &Scene<'_>, machine: &mut Machine<'_>, extent: Extent) 
         tally += count("dual-source", Err(error));
     }
     tally
+}
+
+/// Runs what needs no server on a node that never enrols.
+pub(super) fn standalone(lab: &Lab, disk: &Path) -> Result<Tally> {
+    say("booting a node that never enrols");
+    let mut node = lab.node("observe", Chip::Spare, disk)?;
+    let mut machine = node.power_on(&PowerOn::new(lab.uki(), files(Job::new())?))?;
+    machine.wait_ready(BOOT_DEADLINE)?;
+    let mut tally = Tally::default();
+    let result = local(&mut machine, &mut tally).and_then(|()| {
+        tally += load::run(&mut machine)?;
+        machine.cut_power()
+    });
+    if let Err(error) = result {
+        tally += count("observe", Err(error));
+    }
+    Ok(tally)
+}
+
+/// Everything that `avouch-agent observe` shows by itself.
+fn local(machine: &mut Machine<'_>, tally: &mut Tally) -> Result<()> {
+    say("starting the units of the dual-source scenarios");
+    setup(machine)?;
+    let first = observe(machine, "")?;
+    *tally += untouched(&first);
+    for wave in WAVES {
+        *tally += run_wave(wave, machine)?;
+    }
+    *tally += intent::run(machine)?;
+    Ok(())
 }
 
 /// Prints what came of a scenario and counts it.
@@ -136,12 +161,24 @@ fn setup(machine: &mut Machine<'_>) -> Result<()> {
 
 /// The report of one pass; `words` are further arguments of `observe`.
 fn observe(machine: &mut Machine<'_>, words: &str) -> Result<Seen> {
+    let start = Instant::now();
     let answer = machine.run(format!("observe {words}").trim_end(), OBSERVE_DEADLINE)?;
+    eprintln!("observed in {:.1} s", start.elapsed().as_secs_f64());
+    keep(&answer.output)?;
     ensure!((0..=2).contains(&answer.status), "observe ended with {}: {}", answer.status, answer.text());
     let seen = Seen::read(&answer.output)?;
     let found = !seen.findings().is_empty();
     ensure!(!found || answer.status != 0, "there are findings, and the exit status says that all is well");
     Ok(seen)
+}
+
+/// Keeps a report where a person finds it after a failure.
+fn keep(report: &[u8]) -> Result<()> {
+    static KEPT: AtomicU32 = AtomicU32::new(0);
+    let folder = root().join("target/lab-observed");
+    fs::create_dir_all(&folder)?;
+    let number = KEPT.fetch_add(1, Ordering::Relaxed);
+    Ok(fs::write(folder.join(format!("{number:02}.json")), report)?)
 }
 
 /// The machine before anything is done to it.

@@ -14,6 +14,8 @@ const DROP_IN_PLACES: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
 ];
+/// Most drop-ins that are looked for in one folder.
+const MOST_DROP_INS: usize = 1_024;
 
 pub(super) fn read(pass: &Pass<'_>, ask: &UnitAsk, facts: &mut Facts) {
     if !ask.directories.is_empty() {
@@ -70,12 +72,10 @@ fn unit_files(pass: &Pass<'_>, files: &[String]) -> Result<String, Refusal> {
     if lines.is_empty() { Err(Refusal::Absent) } else { Ok(lines.join("\n")) }
 }
 
-/// The newest of the unit's files and drop-in directories; a directory ends with `/`.
+/// The newest of the unit's files and of the drop-ins beside it, read by systemd or not.
 fn freshness(pass: &Pass<'_>, ask: &UnitAsk) -> Result<String, Refusal> {
-    let files = ask.unit_files.iter().cloned();
-    let directories = DROP_IN_PLACES.iter().map(|place| format!("{place}/{}.d/", ask.name));
     let mut newest: Option<(i128, String)> = None;
-    for file in files.chain(directories) {
+    for file in ask.unit_files.iter().cloned().chain(drop_ins(pass, &ask.name)?) {
         match stat(pass, &file) {
             Ok(stat) => newest = newest.max(Some((stat.modified / 1000, file))),
             Err(Refusal::Absent) => {}
@@ -83,4 +83,22 @@ fn freshness(pass: &Pass<'_>, ask: &UnitAsk) -> Result<String, Refusal> {
         }
     }
     newest.map(|(time, file)| format!("{time}\t{}", path(file.as_bytes()))).ok_or(Refusal::Absent)
+}
+
+/// Drop-ins of the unit where they may be made at run time.
+fn drop_ins(pass: &Pass<'_>, unit: &str) -> Result<Vec<String>, Refusal> {
+    let host = pass.root(Root::Host)?;
+    let mut files = Vec::new();
+    for place in DROP_IN_PLACES {
+        let folder = format!("{place}/{unit}.d");
+        match pass.noted(host.list(&folder, MOST_DROP_INS)) {
+            Ok(entries) => {
+                let names = entries.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".conf"));
+                files.extend(names.map(|name| format!("{folder}/{name}")));
+            }
+            Err(Refusal::Absent) => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Ok(files)
 }
