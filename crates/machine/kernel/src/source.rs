@@ -15,6 +15,9 @@ pub enum Root {
     Sys,
     /// securityfs, `/sys/kernel/security`.
     Security,
+    /// apparmorfs, where `/sys/kernel/security/apparmor/policy` leads: a link of the kernel into a file system that is
+    /// mounted nowhere else.
+    AppArmor,
     /// selinuxfs, `/sys/fs/selinux`.
     Selinux,
     /// debugfs, `/sys/kernel/debug`.

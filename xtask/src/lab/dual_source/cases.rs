@@ -13,6 +13,15 @@ pub(super) struct Case {
     pub(super) restore: &'static str,
     /// Every finding that it must lead to: subject and code. A subject that ends in `*` stands for what begins so.
     pub(super) findings: &'static [(&'static str, &'static str)],
+    /// Pairs that are shown with a note and are no findings: subject, attribute and verdict.
+    pub(super) shows: &'static [(&'static str, &'static str, &'static str)],
+    /// What some of the findings must name as probable cause: subject, code and hint.
+    pub(super) causes: &'static [(&'static str, &'static str, &'static str)],
+}
+
+impl Case {
+    /// What most cases have none of.
+    const PLAIN: Self = Self { name: "", rows: &[], tamper: "", restore: "", findings: &[], shows: &[], causes: &[] };
 }
 
 /// Cases that are done together, seen in one pass and undone together.
@@ -31,7 +40,6 @@ pub(super) const WAVES: &[Wave] = &[Wave { name: "units", cases: UNITS }, Wave {
 const UNITS: &[Case] = &[
     Case {
         name: "t6-stale-settings",
-        rows: &[],
         tamper: "drop_in t-stale-nnp.service NoNewPrivileges=yes
 drop_in t-stale-caps.service CapabilityBoundingSet=CAP_KILL
 drop_in t-stale-system.service ProtectSystem=strict
@@ -48,6 +56,7 @@ systemctl daemon-reload",
             ("unit:t-stale-filter.service", "V5.system_call_filter.pending_restart"),
             ("unit:t-stale-net.service", "V7.ns.net.pending_restart"),
         ],
+        ..Case::PLAIN
     },
     Case {
         name: "drop-in-not-loaded",
@@ -55,6 +64,7 @@ systemctl daemon-reload",
         tamper: "drop_in t-unloaded.service NoNewPrivileges=yes",
         restore: "rm -r /run/systemd/system/t-unloaded.service.d; systemctl daemon-reload; systemctl restart t-unloaded",
         findings: &[("unit:t-unloaded.service", "V14.unit_freshness.pending_restart")],
+        ..Case::PLAIN
     },
     Case {
         name: "swallowed-error",
@@ -62,6 +72,8 @@ systemctl daemon-reload",
         tamper: "systemctl start t-swallowed",
         restore: "systemctl stop t-swallowed",
         findings: &[("unit:t-swallowed.service", "V4.cpuset.cpus.kernel_weaker")],
+        causes: &[("unit:t-swallowed.service", "V4.cpuset.cpus.kernel_weaker", "swallowed_error")],
+        ..Case::PLAIN
     },
     Case {
         name: "option-without-effect",
@@ -69,6 +81,7 @@ systemctl daemon-reload",
         tamper: "systemctl start t-unsupported",
         restore: "systemctl stop t-unsupported",
         findings: &[("unit:t-unsupported.service", "V10.socket_bind_filter.kernel_missing")],
+        ..Case::PLAIN
     },
     Case {
         name: "t1-cgroup-overwrite",
@@ -90,10 +103,11 @@ echo max >\"$(cgroup t-four.service)/memory.max\"
             ("unit:t-limits.service", "V4.cpuset.cpus.kernel_weaker"),
             ("unit:t-four.service", "V4.memory.max.kernel_weaker"),
         ],
+        causes: &[("unit:t-four.service", "V4.memory.max.kernel_weaker", "direct_write")],
+        ..Case::PLAIN
     },
     Case {
         name: "t2-process-limits",
-        rows: &[],
         tamper: "pid=$(main_pid t-proc.service)
 prlimit --pid $pid --nofile=500000:500000
 echo -1000 >/proc/$pid/oom_score_adj
@@ -107,10 +121,10 @@ renice --priority 5 --pid $pid",
             ("unit:t-proc.service", "V4.oom_score_adj.kernel_weaker"),
             ("unit:t-proc.service", "V4.nice.kernel_weaker"),
         ],
+        ..Case::PLAIN
     },
     Case {
         name: "t3-bpf-detached",
-        rows: &[],
         tamper: "need bpftool
 group=$(cgroup t-bpf.service)
 bpftool cgroup show \"$group\" | while read -r id type _; do
@@ -123,6 +137,7 @@ done
             ("unit:t-bpf.service", "V10.ip_address_filter.kernel_missing"),
             ("unit:t-bpf.service", "V6.device_policy.kernel_missing"),
         ],
+        ..Case::PLAIN
     },
     Case {
         name: "t4-child-moved",
@@ -133,6 +148,7 @@ echo $child >/run/lab/child
 into $child /sys/fs/cgroup/escape",
         restore: "into \"$(lingering child)\" \"$(cgroup t-forking.service)\"",
         findings: &[("host", "V13.stray_processes.unmanaged")],
+        ..Case::PLAIN
     },
     Case {
         name: "t4-main-process-moved",
@@ -141,6 +157,7 @@ into $child /sys/fs/cgroup/escape",
 into \"$(main_pid t-escape.service)\" /sys/fs/cgroup/escape",
         restore: "into \"$(main_pid t-escape.service)\" /sys/fs/cgroup/system.slice/t-escape.service",
         findings: &[("unit:t-escape.service", "V4.cgroup.main.kernel_weaker")],
+        ..Case::PLAIN
     },
     Case {
         name: "t5-process-injected",
@@ -156,6 +173,7 @@ done",
             ("unit:t-caps.service", "V8.cap.effective.kernel_weaker"),
             ("unit:t-filter.service", "V5.system_call_filter.kernel_missing"),
         ],
+        ..Case::PLAIN
     },
     Case {
         name: "t7-apparmor",
@@ -169,45 +187,46 @@ systemctl restart t-aa-gone",
             ("unit:t-aa.service", "V9.apparmor.profile.kernel_weaker"),
             ("unit:t-aa-gone.service", "V9.apparmor.profile.kernel_missing"),
         ],
+        ..Case::PLAIN
     },
     Case {
         name: "t8-remounted-writable",
-        rows: &[],
         tamper: "nsenter --target \"$(main_pid t-system.service)\" --mount mount -o remount,bind,rw /",
         restore: "nsenter --target \"$(main_pid t-system.service)\" --mount mount -o remount,bind,ro /",
         findings: &[("unit:t-system.service", "V6.protect_system.kernel_weaker")],
+        ..Case::PLAIN
     },
     Case {
         name: "t9-private-tmp-unmounted",
-        rows: &[],
         tamper: "nsenter --target \"$(main_pid t-tmp.service)\" --mount umount /tmp",
         restore: "systemctl restart t-tmp",
         findings: &[("unit:t-tmp.service", "V6.private_tmp.kernel_weaker")],
+        ..Case::PLAIN
     },
     Case {
         name: "t10-veth-in-private-network",
-        rows: &[],
         tamper: "need ip
 modprobe veth
 ip link add t-veth0 type veth peer name t-veth1 netns \"$(main_pid t-net.service)\"",
         restore: "ip link delete t-veth0",
         findings: &[("unit:t-net.service", "V7.net.devices.kernel_weaker")],
+        ..Case::PLAIN
     },
     Case {
         name: "t11-frozen",
-        rows: &[],
         tamper: "echo 1 >\"$(cgroup t-frozen.service)/cgroup.freeze\"",
         restore: "echo 0 >\"$(cgroup t-frozen.service)/cgroup.freeze\"",
         findings: &[("unit:t-frozen.service", "V4.cgroup.freeze.kernel_weaker")],
+        ..Case::PLAIN
     },
     Case {
         name: "t12-controller-removed",
-        rows: &[],
         tamper: "group=$(cgroup t-child.service)
 echo -memory >\"${group%/*}/cgroup.subtree_control\"
 [ ! -e \"$group/memory.max\" ]",
         restore: "systemctl daemon-reload; [ -e \"$(cgroup t-child.service)/memory.max\" ]",
         findings: &[("unit:t-child.service", "V4.memory.max.kernel_missing")],
+        ..Case::PLAIN
     },
     Case {
         name: "stray-listener",
@@ -218,6 +237,7 @@ into \"$(lingering listener)\" /sys/fs/cgroup/escape
 sleep 0.3",
         restore: "kill \"$(lingering listener)\"",
         findings: &[("listener:tcp:[::]:31337", "V10.listener.unmanaged")],
+        ..Case::PLAIN
     },
     Case {
         name: "stray-listener-in-another-network",
@@ -228,23 +248,26 @@ into \"$(lingering hidden)\" /sys/fs/cgroup/escape
 sleep 0.3",
         restore: "kill \"$(lingering hidden)\"",
         findings: &[("listener:tcp:[::]:31338@*", "V10.listener.unmanaged"), ("host", "V7.ns.unmanaged.unmanaged")],
+        ..Case::PLAIN
     },
     Case {
         name: "socket-held-after-its-unit-stopped",
         rows: &["d8"],
         tamper: "systemctl stop t-sock.socket; systemctl is-active t-sock.service",
         restore: "systemctl stop t-sock.service; systemctl start t-sock.socket t-sock.service",
-        findings: &[("listener:tcp:127.0.0.1:7777", "V10.listener.unmanaged")],
+        // A unit's process holds it: nobody declared it, which only an intent makes a finding.
+        shows: &[("listener:tcp:127.0.0.1:7777", "listener", "not_configured")],
+        ..Case::PLAIN
     },
 ];
 
 const VIEWS: &[Case] = &[
     Case {
         name: "mount-over-system-files",
-        rows: &[],
         tamper: "mount -t tmpfs none /usr/local",
         restore: "umount /usr/local",
         findings: &[("host", "V2.overmounts.unmanaged")],
+        ..Case::PLAIN
     },
     Case {
         name: "t13-mounts-over-what-is-read",
@@ -259,5 +282,6 @@ umount /proc/$(main_pid t-view-status.service)/status
 umount \"$(cgroup t-view-same.service)/memory.max\"
 umount \"$(cgroup t-view-dir.service)\"",
         findings: &[("host", "V14.view.kernel_weaker")],
+        ..Case::PLAIN
     },
 ];

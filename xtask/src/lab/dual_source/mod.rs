@@ -137,8 +137,9 @@ fn local(machine: &mut Machine<'_>, tally: &mut Tally) -> Result<()> {
     setup(machine)?;
     let first = observe(machine, "")?;
     *tally += untouched(&first);
+    let mut before = first;
     for wave in WAVES {
-        *tally += run_wave(wave, machine)?;
+        before = run_wave(wave, machine, before, tally)?;
     }
     *tally += intent::run(machine)?;
     Ok(())
@@ -236,22 +237,21 @@ fn steps(machine: &mut Machine<'_>, name: &str) -> Result<BTreeMap<String, Resul
     Ok(steps)
 }
 
-/// A wave as it was seen: before, while tampered with, and restored.
+/// A wave as it was seen: before it, while tampered with, and restored.
 struct Wavelet {
     before: Seen,
     tampered: Seen,
     restored: Seen,
 }
 
-fn run_wave(wave: &Wave, machine: &mut Machine<'_>) -> Result<Tally> {
+/// Runs a wave on a machine that was just seen as `before`; returns what it looks like afterwards.
+fn run_wave(wave: &Wave, machine: &mut Machine<'_>, before: Seen, tally: &mut Tally) -> Result<Seen> {
     say(&format!("tampering: {}", wave.name));
-    let before = observe(machine, "")?;
     let mut done = steps(machine, &format!("{}-tamper", wave.name))?;
     let tampered = observe(machine, "")?;
     let mut undone = steps(machine, &format!("{}-restore", wave.name))?;
     let restored = observe(machine, "")?;
     let seen = Wavelet { before, tampered, restored };
-    let mut tally = Tally::default();
     for case in wave.cases {
         let step = done.remove(case.name).unwrap_or_else(|| bail!("the guest did not come to it"));
         match step {
@@ -261,19 +261,28 @@ fn run_wave(wave: &Wave, machine: &mut Machine<'_>) -> Result<Tally> {
             }
             Ok(Step::Done) => {
                 let undone = undone.remove(case.name).unwrap_or_else(|| bail!("the guest did not undo it"));
-                tally += count(case.name, seen.check(case).and(undone.map(drop).context("undoing")));
+                *tally += count(case.name, seen.check(case).and(undone.map(drop).context("undoing")));
             }
-            Err(error) => tally += count(case.name, Err(error)),
+            Err(error) => *tally += count(case.name, Err(error)),
         }
     }
-    tally += count(&format!("{}: nothing else is found", wave.name), seen.nothing_else(wave));
-    tally += count(&format!("{}: all is as before", wave.name), seen.as_before());
-    Ok(tally)
+    *tally += count(&format!("{}: nothing else is found", wave.name), seen.nothing_else(wave));
+    *tally += count(&format!("{}: all is as before", wave.name), seen.as_before());
+    Ok(seen.restored)
 }
 
 impl Wavelet {
     /// Exactly this case's findings about its subjects, none of them before or after.
     fn check(&self, case: &Case) -> Result<()> {
+        for (subject, attribute, verdict) in case.shows {
+            let pair = self.tampered.pair(subject, attribute)?;
+            ensure!(pair["verdict"] == *verdict, "{subject}#{attribute} is {}, and not {verdict}", pair["verdict"]);
+            ensure!(pair["note"].is_string(), "{subject}#{attribute} has no note");
+        }
+        for (subject, code, cause) in case.causes {
+            let finding = self.tampered.finding(subject, code).context("it is not found")?;
+            ensure!(finding["cause_hint"] == *cause, "{subject} {code}: the cause is {}", finding["cause_hint"]);
+        }
         let subjects: BTreeSet<&str> = case.findings.iter().map(|(subject, _)| *subject).collect();
         for subject in subjects {
             let wanted: BTreeSet<String> =

@@ -18,7 +18,8 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
 }
 
 fn control_group(case: &Case<'_>) -> Demand {
-    case.demand(|raw| Some(Demand::when(!raw.is_empty(), raw)))
+    // Slices and scopes have no main process.
+    case.demand(|raw| Some(Demand::when(!raw.is_empty() && case.main_pid() != 0, raw)))
 }
 
 /// Limits of the unit bind a process only inside its cgroup or below it.
@@ -69,7 +70,8 @@ fn same_id(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
 }
 
 fn freezer(case: &Case<'_>) -> Demand {
-    case.demand(|raw| Some(Demand::of(raw)))
+    // The root cgroup has no freezer: `running` asks for nothing.
+    case.demand(|raw| Some(Demand::when(raw != "running", raw)))
 }
 
 fn frozen(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {

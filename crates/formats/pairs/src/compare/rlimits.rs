@@ -19,6 +19,9 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
     })
 }
 
+/// A daemon that sets a limit of its own.
+const UDEVD: &str = "unit:systemd-udevd.service";
+
 /// The hard limit: a process may move its soft limit as it likes.
 fn hard_limit(case: &Case<'_>) -> Demand {
     case.demand(|raw| {
@@ -36,6 +39,8 @@ fn below_hard(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
             Some(INFINITY) if hard == INFINITY => PairVerdict::NotConfigured,
             Some(stated) if hard == stated => PairVerdict::Match,
             Some(stated) if hard < stated => PairVerdict::KernelStricter,
+            // udevd raises its own limit to the most that the kernel allows (systemd, `rlimit_nofile_bump(-1)`).
+            Some(_) if case.attribute == RLIMIT_NOFILE && case.name == UDEVD => PairVerdict::NotConfigured,
             Some(_) => PairVerdict::KernelWeaker,
         };
         let capped = case.attribute == RLIMIT_NOFILE && stated == Some(INFINITY) && hard != INFINITY;

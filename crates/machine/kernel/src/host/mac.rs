@@ -48,9 +48,16 @@ fn profiles(pass: &Pass<'_>) -> Result<String, Refusal> {
 }
 
 fn from_directory(pass: &Pass<'_>) -> Result<String, Refusal> {
-    let directory = pass.noted(pass.root(Root::Security)?.open("apparmor/policy"))?;
     let mut lines = Vec::new();
-    collect(pass, directory.as_ref(), "", DEEPEST, &mut lines)?;
+    match pass.root(Root::AppArmor) {
+        Ok(directory) => collect(pass, directory, "", DEEPEST, &mut lines)?,
+        // A recording holds it as a folder of securityfs.
+        Err(Refusal::Absent) => {
+            let directory = pass.noted(pass.root(Root::Security)?.open("apparmor/policy"))?;
+            collect(pass, directory.as_ref(), "", DEEPEST, &mut lines)?;
+        }
+        Err(refusal) => return Err(refusal),
+    }
     lines.sort();
     Ok(listed(lines))
 }

@@ -14,6 +14,7 @@ const PROC: u64 = 0x9fa0;
 const SYSFS: u64 = 0x6265_6572;
 const CGROUP2: u64 = 0x6367_7270;
 const SECURITYFS: u64 = 0x7363_6673;
+const APPARMORFS: u64 = 0x5a3c_69f0;
 const SELINUXFS: u64 = 0xf97c_ff8c;
 const DEBUGFS: u64 = 0x6462_6720;
 const TRACEFS: u64 = 0x7472_6163;
@@ -68,6 +69,7 @@ impl Opened {
             found.add(&base, Root::Cgroup, groups, CGROUP2, OF_FILES);
         }
         found.add(&base, Root::Security, "/sys/kernel/security", SECURITYFS, OF_FILES);
+        found.add_apparmor();
         found.add(&base, Root::Selinux, "/sys/fs/selinux", SELINUXFS, OF_FILES);
         found.add(&base, Root::Debug, "/sys/kernel/debug", DEBUGFS, OF_FILES);
         found.add(&base, Root::Tracing, "/sys/kernel/tracing", TRACEFS, OF_FILES);
@@ -90,6 +92,26 @@ impl Opened {
             Err(error) => Err(Refusal::Failed(error.to_string())),
         };
         self.roots.insert(root, opened);
+    }
+
+    /// The kernel's own link out of securityfs is the only way into apparmorfs; its magic number says whether it led
+    /// there.
+    fn add_apparmor(&mut self) {
+        const PATH: &str = "/sys/kernel/security/apparmor/policy";
+        let Ok(security) = self.live(Root::Security) else { return };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(security.descriptor(), "apparmor/policy", flags, Mode::empty());
+        let opened = match opened.and_then(|found| Ok((magic(&found)?, found))) {
+            Ok((APPARMORFS, found)) => Ok(Live::new(found, Rule::Beneath, PATH, OF_FILES)),
+            Ok((kind, _)) => {
+                self.problems.push((PATH.to_owned(), format!("another file system, magic number {kind:#x}")));
+                Err(Refusal::Shadowed(PATH.to_owned()))
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => return,
+            Err(Errno::ACCESS | Errno::PERM) => Err(Refusal::Denied(OF_FILES)),
+            Err(error) => Err(Refusal::Failed(error.to_string())),
+        };
+        self.roots.insert(Root::AppArmor, opened);
     }
 }
 

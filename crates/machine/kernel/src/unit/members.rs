@@ -37,7 +37,8 @@ pub(super) struct Member {
 // === impl Members ===
 
 impl Members {
-    /// Finds them. One that ends meanwhile is left out.
+    /// Finds them, the main process also where somebody moved it out of the unit's cgroup. One that ends meanwhile is
+    /// left out.
     pub(super) fn of(pass: &Pass<'_>, ask: &UnitAsk) -> Result<Self, Refusal> {
         let mut processes = Vec::new();
         let mut threads = 0;
@@ -85,7 +86,7 @@ impl Member {
     }
 }
 
-/// PIDs of the unit's cgroup and those below, ascending.
+/// PIDs of the unit's cgroup and those below, and of its main process, ascending.
 fn pids(pass: &Pass<'_>, ask: &UnitAsk) -> Result<Vec<u32>, Refusal> {
     if ask.control_group.is_empty() {
         return Ok(Vec::new());
@@ -100,6 +101,9 @@ fn pids(pass: &Pass<'_>, ask: &UnitAsk) -> Result<Vec<u32>, Refusal> {
         opened => opened?,
     };
     collect(pass, root.as_ref(), DEEPEST, &mut groups, &mut pids)?;
+    if ask.main_pid != 0 {
+        pids.push(ask.main_pid);
+    }
     pids.sort_unstable();
     pids.dedup();
     Ok(pids)
