@@ -143,7 +143,7 @@ done
         name: "t4-child-moved",
         rows: &["d6"],
         tamper: "mkdir -p /sys/fs/cgroup/escape
-child=$(busybox pgrep -P \"$(main_pid t-forking.service)\" | head -n 1)
+child=$(grep -v \"^$(main_pid t-forking.service)$\" \"$(cgroup t-forking.service)/cgroup.procs\" | head -n 1)
 echo $child >/run/lab/child
 into $child /sys/fs/cgroup/escape",
         restore: "into \"$(lingering child)\" \"$(cgroup t-forking.service)\"",
