@@ -264,7 +264,8 @@ sleep 0.3",
 const VIEWS: &[Case] = &[
     Case {
         name: "mount-over-system-files",
-        tamper: "mount -t tmpfs none /usr/local",
+        // Units see it as well: a writable one would also undo their ProtectSystem=.
+        tamper: "mount -t tmpfs -o ro none /usr/local",
         restore: "umount /usr/local",
         findings: &[("host", "V2.overmounts.unmanaged")],
         ..Case::PLAIN

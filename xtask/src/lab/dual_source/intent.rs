@@ -11,7 +11,9 @@ use crate::tally::Tally;
 /// The unit whose properties are set.
 const UNIT: &str = "unit:t-drift.service";
 /// With the intent that `learn` confirmed.
-const WITH_INTENT: &str = "--intent /etc/avouch/intent.json";
+const WITH_INTENT: &str = "--intent /etc/avouch/intent.json --unit t-drift.service";
+/// Without it.
+const WITHOUT: &str = "--unit t-drift.service";
 
 pub(super) fn run(machine: &mut Machine<'_>) -> Result<Tally> {
     Ok(count("t14-set-property", set_property(machine)))
@@ -23,7 +25,7 @@ fn set_property(machine: &mut Machine<'_>) -> Result<()> {
     let before = observe(machine, WITH_INTENT)?;
     before.green(UNIT)?;
     ensure!(machine.run("drift", SCRIPT_DEADLINE)?.status == 0, "systemctl set-property failed");
-    let plain = observe(machine, "")?;
+    let plain = observe(machine, WITHOUT)?;
     let drifted = observe(machine, WITH_INTENT)?;
     ensure!(machine.run("drift-undo", SCRIPT_DEADLINE)?.status == 0, "the properties could not be set back");
     let after = observe(machine, WITH_INTENT)?;
