@@ -11,7 +11,7 @@ use crate::tally::Tally;
 /// The unit whose properties are set.
 const UNIT: &str = "unit:t-drift.service";
 /// With the intent that `learn` confirmed.
-const WITH_INTENT: &str = "--intent /etc/avouch/intent.json --unit t-drift.service";
+const WITH_INTENT: &str = "--config /run/lab/with-intent.toml --unit t-drift.service";
 /// Without it.
 const WITHOUT: &str = "--unit t-drift.service";
 
