@@ -1,6 +1,7 @@
 //! Secrets where processes keep theirs, and every byte that comes out of an observation by the real kernel.
 
 use std::fs;
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
 use avouch_agent::cli::{Cli, Command as Asked};
@@ -24,7 +25,10 @@ impl Keeper {
         let mut child = Command::new("sh");
         child.args(["-c", "echo; read line; :", "CANARY-argument", "--password=CANARY-password"]);
         child.env("TOKEN", "CANARY-environment").stdin(Stdio::piped()).stdout(Stdio::piped());
-        Self(child.spawn().unwrap())
+        let mut child = child.spawn().unwrap();
+        // Its line says that it is the shell by now, with the shell's arguments and environment.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 1]).unwrap();
+        Self(child)
     }
 }
 

@@ -254,7 +254,8 @@ fn a_steady_round_signs_twice_and_the_key_of_another_boot_state_refuses_once() {
     assert!(extended.unwrap() < quoted.unwrap(), "the quote covers the report: {commands:?}");
     assert!(steady.report_key.is_none() && steady.report_signature.is_some());
     let key = avouch_crypto::ReportKey::from_public(&kept.public).unwrap();
-    key.verify(&steady.reports[0], steady.report_signature.as_ref().unwrap()).unwrap();
+    let digest = sha256(&[&steady.reports[0]]);
+    key.verify(&digest.0, steady.report_signature.as_ref().unwrap()).unwrap();
 
     extend_pcr(&mut node.tpm, 12, &Hash([1; 32])).unwrap();
     let held = node.held(2, steady.report_digest);
