@@ -20,6 +20,8 @@ use crate::state::{Enrolment, Fork, Outcome, Spooled, StateDir, StateError, Stat
 
 /// The finding that a fresh look may heal: the kernel measured something between the TPM's answer and the log's end.
 const LOG_MISMATCH: &str = "LOG_MISMATCH";
+/// The finding that a report which stands by itself heals.
+const REPORT_BASE_MISSING: &str = "REPORT_BASE_MISSING";
 
 /// One node's agent.
 #[derive(Debug)]
@@ -238,6 +240,10 @@ impl Session<'_> {
 
     fn answer_challenge<T: Transport>(&mut self, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
         let challenge = self.challenge()?;
+        let lacks_base = self.newest_receipt()?.is_some_and(|receipt| receipt.message().code == REPORT_BASE_MISSING);
+        if let Some(reporter) = self.reporter.as_mut().filter(|_| lacks_base) {
+            reporter.begin_anew();
+        }
         let reported = self.report(tpm, &challenge)?;
         let evidence = match tpm.load_attestation_key(&self.enrolment.ak_blob()) {
             Ok(mut key) => self.evidence(&mut key, &challenge, reported)?,

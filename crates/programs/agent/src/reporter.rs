@@ -32,6 +32,8 @@ pub struct Reporter {
     /// Codes of the look before that the cap is about.
     before: BTreeSet<String>,
     last_event: Option<Moment>,
+    /// The server lacks what the next report would be a difference to.
+    anew: bool,
 }
 
 /// What a challenge says of reports.
@@ -56,12 +58,17 @@ pub struct Reported {
 impl Reporter {
     /// A reporter over this collector.
     pub fn new(collector: Collector, scope: ScopeAsked, intent: Option<Intent>, cap: Option<Cap>) -> Self {
-        Self { collector, scope, intent, cap, wanted: None, before: BTreeSet::new(), last_event: None }
+        Self { collector, scope, intent, cap, wanted: None, before: BTreeSet::new(), last_event: None, anew: false }
     }
 
     /// Where events come from.
     pub fn collector(&self) -> &Collector {
         &self.collector
+    }
+
+    /// Makes the next round's report stand by itself.
+    pub fn begin_anew(&mut self) {
+        self.anew = true;
     }
 
     /// Whether this node could make reports, if it were asked to: there is a collector.
@@ -89,6 +96,9 @@ impl Reporter {
         let reset_count = tpm.clock()?.reset_count;
         let (mut chain, opened) = Chain::open(state, lock, tpm, reset_count, wanted.pcr, &wanted.held)?;
         tell(opened, wanted.pcr);
+        if std::mem::take(&mut self.anew) {
+            chain.begin_anew();
+        }
         let digest = chain.add(tpm, &observed, Trigger::Slot)?;
         let held = proven(&wanted.held, reset_count);
         let reports = chain.behind(held)?;

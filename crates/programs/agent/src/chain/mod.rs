@@ -37,6 +37,8 @@ const KEPT: u64 = 1024;
 pub struct Chain<'a> {
     folder: Folder<'a>,
     position: Position,
+    /// The next report stands by itself.
+    anew: bool,
 }
 
 /// What has to be told about a chain that was opened.
@@ -81,7 +83,7 @@ impl<'a> Chain<'a> {
                 (Position::start(reset_count, pcr, value), opened)
             }
         };
-        let mut chain = Self { folder, position };
+        let mut chain = Self { folder, position, anew: false };
         let opened = chain.adopt(held, value).unwrap_or(opened);
         chain.folder.keep_position(&chain.position)?;
         chain.prune(held)?;
@@ -98,6 +100,11 @@ impl<'a> Chain<'a> {
         let (count, head) = (held.reports, held.report_head);
         self.position = Position { count, head, first: count + 1, ..Position::start(reset_count, pcr, value) };
         Some(Opened::Adopted)
+    }
+
+    /// Makes the next report stand by itself: the server does not have what it would be a difference to.
+    pub fn begin_anew(&mut self) {
+        self.anew = true;
     }
 
     /// Reports so far.
@@ -145,6 +152,7 @@ impl<'a> Chain<'a> {
         self.folder.keep_report(self.position.count + 1, &bytes)?;
         extend_pcr(tpm, self.position.pcr, &digest)?;
         self.position.advance(digest);
+        self.anew = false;
         self.folder.keep_position(&self.position)?;
         Ok(digest)
     }
@@ -159,7 +167,8 @@ impl<'a> Chain<'a> {
             finished_ms: observed.finished_ms,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        if let Some(base) = self.newest_observation()? {
+        let base = if self.anew { None } else { self.newest_observation()? };
+        if let Some(base) = base {
             let report = Report::difference(&observed.observation, &base, self.position.head, head.clone())?.to_cbor();
             // A difference that grew large is read at every start; the whole tells as much.
             let whole = Report::whole(&observed.observation, head)?.to_cbor();

@@ -195,6 +195,20 @@ fn a_node_that_lost_its_state_goes_on_where_the_server_is() {
 }
 
 #[test]
+fn a_report_that_has_to_stand_by_itself_does_once() {
+    let Some(mut node) = Node::new() else { return };
+    node.add(50);
+    {
+        let (mut chain, _, tpm) = node.open();
+        chain.begin_anew();
+        chain.add(tpm, &observed(50), Trigger::Slot).unwrap();
+        chain.add(tpm, &observed(50), Trigger::Slot).unwrap();
+    }
+    let bases: Vec<_> = node.reports().iter().map(|bytes| Report::from_cbor(bytes).unwrap().base.is_some()).collect();
+    assert_eq!(bases, [false, false, true]);
+}
+
+#[test]
 fn a_long_chain_stands_by_itself_now_and_then() {
     let Some(mut node) = Node::new() else { return };
     (0..70).for_each(|_| {
