@@ -68,6 +68,8 @@ fn strays(pass: &Pass<'_>, owners: &Owners<'_>) -> Result<String, Refusal> {
         let exe = match pass.process(pid).and_then(|process| pass.noted(process.link("exe"))) {
             Ok(exe) => path(&exe),
             Err(Refusal::Absent | Refusal::Gone) => continue,
+            // A stray is one, whatever it runs.
+            Err(Refusal::Denied(_)) => "-".to_owned(),
             Err(refusal) => return Err(refusal),
         };
         if lines.len() >= MOST {

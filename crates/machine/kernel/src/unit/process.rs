@@ -136,8 +136,11 @@ fn both_limits(pass: &Pass<'_>, member: &Member) -> (Limits, Limits) {
             _ => break,
         }
     }
-    if matches!(views.0, Err(Refusal::Gone | Refusal::Absent)) {
-        views.1 = Err(Refusal::Gone);
+    // One that ended between the two views is left out of both.
+    let ended = |view: &Limits| matches!(view, Err(Refusal::Gone | Refusal::Absent));
+    let there = || pass.read(member.directory.as_ref(), "stat", SMALL).is_ok();
+    if ended(&views.0) || (ended(&views.1) && !there()) {
+        return (Err(Refusal::Gone), Err(Refusal::Gone));
     }
     views
 }

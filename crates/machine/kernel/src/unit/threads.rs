@@ -96,6 +96,10 @@ fn both_views(pass: &Pass<'_>, tid: u32, thread: &dyn Directory) -> Views {
             _ => break,
         }
     }
+    // One that ended between the two views is left out of both.
+    if matches!(views, (Ok(_), Err(Refusal::Gone))) && pass.read(thread, "stat", SMALL).is_err() {
+        return (Err(Refusal::Gone), Err(Refusal::Gone));
+    }
     views
 }
 
