@@ -10,10 +10,12 @@
 
 mod appraisal;
 pub mod mutate;
+mod pairs;
 pub mod seeds;
 mod targets;
 
 pub use appraisal::appraisal;
+pub use pairs::pairs;
 pub use targets::*;
 
 /// A target: true when the bytes reached the end of the parser.
@@ -40,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ima_feed", ima_feed),
     ("ima_policy", ima_policy),
     ("ima_signature", ima_signature),
+    ("pairs", pairs),
     ("pe_image", pe_image),
     ("public_area", public_area),
     ("reference_policy", reference_policy),

@@ -85,6 +85,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             seeds.push(SHIPPED_POLICY.as_bytes().to_vec());
             seeds
         }
+        "pairs" => vec![crate::pairs::seed(crate::pairs::HEALTHY)],
         "pe_image" => files("formats/pe/tests/data", &["signed.efi", "uki.efi"]),
         "siglist" => signature_lists(),
         "efivar" => signature_lists().into_iter().map(|list| [&[7, 0, 0, 0], list.as_slice()].concat()).collect(),

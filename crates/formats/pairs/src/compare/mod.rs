@@ -96,6 +96,10 @@ pub(crate) fn examine(case: &Case<'_>) -> Option<Outcome> {
             Reading::Unreadable(why) => {
                 Some(Outcome::undecided(PairVerdict::Unreadable, &Demand::default(), Of::Anything, why))
             }
+            Reading::NotSupported(why) => Some(Outcome {
+                weighs: false,
+                ..Outcome::undecided(PairVerdict::NotSupported, &Demand::default(), Of::Anything, why)
+            }),
             _ => None,
         });
     }

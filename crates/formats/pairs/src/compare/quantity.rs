@@ -38,7 +38,7 @@ const MAX_MEMBER: u32 = 16_383;
 
 /// A mask of systemd, bytes in hexadecimal with the lowest member in the first byte's lowest bit.
 pub(crate) fn mask_members(mask: &str) -> Option<BTreeSet<u32>> {
-    if !mask.is_ascii() || mask.len() % 2 != 0 {
+    if !mask.is_ascii() || !mask.len().is_multiple_of(2) {
         return None;
     }
     let mut members = BTreeSet::new();

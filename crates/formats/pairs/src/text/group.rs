@@ -9,7 +9,7 @@ use crate::attribute::*;
 pub(crate) enum Group {
     AppArmor,
     Capabilities,
-    ControlGroup,
+    Placement,
     Cpu,
     Devices,
     DeviceMapper,
@@ -71,7 +71,7 @@ impl Group {
             IO_WEIGHT | IO_MAX => Self::Io,
             OOM_SCORE_ADJ | NICE => Self::Scheduling,
             CGROUP_FREEZE => Self::Freezer,
-            CGROUP_MAIN | CGROUP_ID | CGROUP_CONTROLLERS | DELEGATE => Self::ControlGroup,
+            CGROUP_MAIN | CGROUP_ID | CGROUP_CONTROLLERS | DELEGATE => Self::Placement,
             NO_NEW_PRIVS => Self::NoNewPrivileges,
             MEMORY_DENY_WRITE_EXECUTE => Self::WritableCode,
             UMASK => Self::Umask,
@@ -123,7 +123,7 @@ impl Group {
 
     pub(crate) const fn text(self) -> &'static Text {
         match self {
-            Self::ControlGroup => &sandbox::CONTROL_GROUP,
+            Self::Placement => &sandbox::CONTROL_GROUP,
             Self::Cpu => &sandbox::CPU,
             Self::Devices => &sandbox::DEVICES,
             Self::FileView => &sandbox::FILE_VIEW,

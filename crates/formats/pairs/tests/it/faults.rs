@@ -159,6 +159,7 @@ proptest! {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the test measures; what it tests knows no clock")]
 fn a_hundred_and_fifty_units_take_little_time() {
     let mut machine = Machine::running("u0.service");
     for number in 0..150 {
