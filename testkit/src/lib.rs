@@ -8,6 +8,7 @@
 //! | [`Snapshot`] | an earlier state of a machine, to boot or resume beside it |
 //! | [`Site`] | `avouch-server` in this process, over HTTPS on 127.0.0.1, with a clock in the test's hands |
 //! | [`Node`] | a machine that is enrolled at a site; asks, answers and posts bytes one step at a time |
+//! | [`FakeSystemd`] | systemd over D-Bus and the kernel below it, in memory: units that change while they are observed |
 //! | [`Scene`] | all of these: a recorded Debian machine, enrolled, under a policy that approves what it recorded |
 //!
 //! ```no_run
@@ -26,6 +27,7 @@
 
 mod authority;
 mod clock;
+mod fake_systemd;
 mod ima;
 mod keys;
 mod machine;
@@ -41,6 +43,7 @@ mod swtpm;
 
 pub use authority::{Authority, Shape};
 pub use clock::HandClock;
+pub use fake_systemd::{Asked, Config, FakeKernel, FakeProcess, FakeSystemd, FakeUnit, Fault, Hook, Model};
 pub use ima::{Measurement, boot_aggregate};
 pub use keys::{LooseKey, OddKeys};
 pub use machine::{Machine, node_boot_log, node_ima_list, node_ima_policy};

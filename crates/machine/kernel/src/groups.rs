@@ -26,8 +26,7 @@ impl Kernel {
 }
 
 fn walk(root: &dyn Directory, path: &str, depth: usize, groups: &mut Vec<(String, String)>) {
-    let here = if path.is_empty() { "." } else { path.trim_start_matches('/') };
-    let Ok(entries) = root.list(here, MOST) else { return };
+    let Ok(entries) = root.list(path, MOST) else { return };
     for entry in entries.into_iter().filter(|entry| entry.directory) {
         if groups.len() >= MOST || depth >= DEEPEST {
             return;

@@ -6,7 +6,7 @@ use avouch_pairs::{Attribute, Fact, Reading};
 use zbus::{OwnedVariant, Variant};
 
 use crate::dbus::{Answer, Failure};
-use crate::property::{self, Kind, On, Row};
+use crate::property::{self, On, Row};
 
 /// A property of a unit.
 pub(crate) type Key = (On, &'static str);
@@ -64,12 +64,6 @@ impl Answers {
         rows.map(|row| (row.attribute, Fact::orchestrator(self.reading(row, version)))).collect()
     }
 
-    /// What one row of the unit's tables comes to, if it has a value.
-    pub(crate) fn row(&self, kind: Kind, attribute: Attribute) -> Option<String> {
-        let row = kind.tables().find(|row| row.attribute == attribute)?;
-        self.reading(row, "").value().map(str::to_owned)
-    }
-
     /// A property's text, if it is one.
     pub(crate) fn text(&self, key: Key) -> Option<String> {
         self.value(key).and_then(property::string).map(str::to_owned)
@@ -82,6 +76,22 @@ impl Answers {
             Variant::U32(number) => Some(u64::from(*number)),
             _ => None,
         }
+    }
+
+    /// A property's items, where it is an array of strings.
+    pub(crate) fn strings(&self, key: Key) -> Vec<String> {
+        let items = self.value(key).and_then(property::strings).unwrap_or_default();
+        items.into_iter().map(str::to_owned).collect()
+    }
+
+    /// A property's items, where it is an array of pairs of strings.
+    pub(crate) fn pairs(&self, key: Key) -> Vec<(String, String)> {
+        let rows = self.value(key).and_then(property::rows).unwrap_or_default();
+        let pair = |row: &[Variant<'_>]| {
+            let (first, second) = (property::string(row.first()?)?, property::string(row.get(1)?)?);
+            Some((first.to_owned(), second.to_owned()))
+        };
+        rows.into_iter().filter_map(pair).collect()
     }
 
     /// A property's bytes in hexadecimal; empty for no bytes and for zeros alone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use avouch_pairs::{Attribute, Fact, Reading, Subject, attribute};
+use avouch_pairs::{Fact, Reading, Subject, attribute};
 
 use crate::answer::{Answers, Key};
 use crate::connect::Via;
@@ -354,24 +354,30 @@ fn identity(answers: &Answers) -> Identity {
 }
 
 fn ask(unit: &UnitRef, answers: &Answers, identity: &Identity) -> Ask {
-    let kind = Kind::of(&unit.name);
-    let lines = |attribute: Attribute| {
-        let text = answers.row(kind, attribute).unwrap_or_default();
-        text.lines().map(str::to_owned).collect::<Vec<_>>().into_iter()
-    };
-    let before_tab = |line: String| line.split('\t').next().unwrap_or_default().to_owned();
-    let sockets = lines(attribute::LISTEN)
-        .filter_map(|line| line.split_once('\t').map(|(kind, address)| (kind.to_owned(), address.to_owned())));
+    let of_unit = |name| answers.text((On::Unit, name)).filter(|path| !path.is_empty());
+    let sockets = answers.pairs((On::Type, "Listen"));
+    let paths = sockets.iter().filter(|(kind, address)| property::is_path(kind, address));
     Ask {
         name: unit.name.clone(),
         control_group: answers.text((On::Type, "ControlGroup")).unwrap_or_default(),
         main_pid: identity.main_pid,
         control_pid: identity.control_pid,
-        unit_files: lines(attribute::UNIT_FILES).collect(),
-        directories: lines(attribute::DIRECTORY_MODES).map(before_tab).collect(),
-        sockets: sockets.collect(),
-        socket_paths: lines(attribute::SOCKET_MODE).map(before_tab).collect(),
+        unit_files: of_unit("FragmentPath").into_iter().chain(answers.strings((On::Unit, "DropInPaths"))).collect(),
+        directories: directories(answers),
+        socket_paths: paths.map(|(_, address)| address.clone()).collect(),
+        sockets,
     }
+}
+
+/// Absolute paths of the directories that systemd makes for the unit.
+fn directories(answers: &Answers) -> Vec<String> {
+    let kinds = ["StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory", "ConfigurationDirectory"];
+    let kinds = kinds.into_iter().zip(property::DIRECTORIES);
+    let of_kind = |(name, (_, below))| {
+        let names = answers.strings((On::Type, name)).into_iter();
+        names.map(move |name| format!("{below}/{name}"))
+    };
+    kinds.flat_map(of_kind).collect()
 }
 
 // === impl Row ===

@@ -11,7 +11,12 @@ use super::Read;
 /// How often a unit is read before it counts as racing.
 const ATTEMPTS: u8 = 3;
 /// How long is waited before the second and the third time: a restart of a small service takes tens of milliseconds.
-const BACKOFF: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(120)];
+const BACKOFF: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
+/// How long after a change of its state a unit may have processes that do not run their own program yet. Until then
+/// they are systemd's, with all of its privileges, and systemd calls the unit active already.
+const YOUNG: Duration = Duration::from_secs(10);
+/// Ends of the paths of the programs that such a process shows: PID 1's own, or since systemd 255 its executor.
+const UNEXECUTED: [&str; 2] = ["/systemd/systemd", "/systemd/systemd-executor"];
 /// What stands for processes that two readings of systemd and one of the kernel between them do not agree on.
 const RESTLESS: &str = "processes came and went during every reading";
 
@@ -92,11 +97,34 @@ fn attempt(manager: &mut Manager, kernel: &Kernel, pass: &Pass<'_>, unit: &UnitR
     let main = state.identity.main_pid;
     let start = || if main == 0 { Some(0) } else { kernel.process_start(main) };
     let before = start();
-    let seen = pass.unit(&kernel_ask(&state.ask));
+    let ask = kernel_ask(&state.ask);
+    let mut seen = pass.unit(&ask);
+    let mut executed = all_executed(&state, &seen);
+    if executed && is_young(&state) {
+        // The programs are read last, so what is read after they were all right is of the programs.
+        seen = pass.unit(&ask);
+        executed = all_executed(&state, &seen);
+    }
     let lives = before.is_some() && before == start();
-    let steady = manager.unchanged(unit, &state)? && lives;
+    let steady = manager.unchanged(unit, &state)? && lives && executed;
     let processes = census(manager, unit, &state, &seen)?;
     Ok(Attempt { state, kernel: seen, main_start: before.unwrap_or_default(), steady, processes })
+}
+
+/// Whether no process is still systemd's fork, where the unit does not run systemd itself (`user@.service` does).
+fn all_executed(state: &UnitState, kernel: &Subject) -> bool {
+    let exes = kernel.facts.get(&attribute::EXE).and_then(|fact| fact.kernel.value()).unwrap_or_default();
+    let started = state.facts.get(&attribute::EXE).and_then(|fact| fact.orchestrator.value()).unwrap_or_default();
+    let paths = exes.lines().map(|line| line.split('\t').next().unwrap_or_default());
+    let fork = |path: &str| UNEXECUTED.iter().any(|end| path.ends_with(end)) && !started.lines().any(|own| own == path);
+    !paths.into_iter().any(fork)
+}
+
+fn is_young(state: &UnitState) -> bool {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now = Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default());
+    let last = state.identity.active_enter_usec.max(state.identity.state_change_usec);
+    now.saturating_sub(Duration::from_micros(last)) < YOUNG
 }
 
 /// systemd's list is asked for again only where the kernel's is another.

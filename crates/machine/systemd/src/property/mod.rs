@@ -9,7 +9,7 @@ mod spelling;
 mod tables;
 
 use avouch_pairs::Attribute;
-pub(crate) use spelling::{bytes, hexadecimal, string};
+pub(crate) use spelling::{DIRECTORIES, bytes, hexadecimal, is_path, rows, string, strings};
 pub(crate) use tables::{CGROUP, UNIT};
 use tables::{EXEC, SERVICE, SOCKET};
 use zbus::Variant;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use avouch_pairs::subject::without_user;
 use zbus::Variant;
 
 use super::Spelled;
@@ -24,7 +25,7 @@ type Values<'a, 'v> = &'a [&'a Variant<'v>];
 
 /// A string as it stands.
 pub(super) fn text(values: Values<'_, '_>) -> Option<Spelled> {
-    value(string(one(values)?)?)
+    value(clean(string(one(values)?)?))
 }
 
 /// A number of any width.
@@ -43,14 +44,14 @@ pub(super) fn yes_no(values: Values<'_, '_>) -> Option<Spelled> {
 pub(super) fn yes_no_or_word(values: Values<'_, '_>) -> Option<Spelled> {
     match one(values)? {
         Variant::Bool(_) => yes_no(values),
-        Variant::Structure(fields) => value(string(fields.fields().first()?)?),
-        word => value(string(word)?),
+        Variant::Structure(fields) => value(clean(string(fields.fields().first()?)?)),
+        word => value(clean(string(word)?)),
     }
 }
 
 /// Items of an array of strings, one a line.
 pub(super) fn lines(values: Values<'_, '_>) -> Option<Spelled> {
-    value(strings(one(values)?)?.join("\n"))
+    value(strings(one(values)?)?.into_iter().map(clean).collect::<Vec<_>>().join("\n"))
 }
 
 /// Numbers separated by a tab.
@@ -66,7 +67,9 @@ pub(super) fn pair(values: Values<'_, '_>) -> Option<Spelled> {
 /// Array of pairs of strings: two fields a line.
 pub(super) fn pairs(values: Values<'_, '_>) -> Option<Spelled> {
     let rows = rows(one(values)?)?;
-    value(join(rows.iter().map(|row| Some(format!("{}\t{}", string(row.first()?)?, string(row.get(1)?)?))))?)
+    let line =
+        |row: &&[Variant<'_>]| Some(format!("{}\t{}", clean(string(row.first()?)?), clean(string(row.get(1)?)?)));
+    value(join(rows.iter().map(line))?)
 }
 
 /// A mask of CPUs or nodes, its bytes in hexadecimal.
@@ -101,7 +104,7 @@ pub(super) fn how_many(values: Values<'_, '_>) -> Option<Spelled> {
 pub(super) fn cgroup(values: Values<'_, '_>) -> Option<Spelled> {
     match string(one(values)?)? {
         "" => Some(Spelled::Absent),
-        path => value(path),
+        path => value(clean(path)),
     }
 }
 
@@ -109,7 +112,8 @@ pub(super) fn cgroup(values: Values<'_, '_>) -> Option<Spelled> {
 pub(super) fn filter(values: Values<'_, '_>) -> Option<Spelled> {
     let (allow, names) = flagged_list(one(values)?)?;
     let word = if allow { "allow" } else { "deny" };
-    value(std::iter::once(word).chain(names).collect::<Vec<_>>().join("\n"))
+    let names = names.into_iter().map(clean);
+    value(std::iter::once(word.to_owned()).chain(names).collect::<Vec<_>>().join("\n"))
 }
 
 /// As [`filter`]; a list that denies nothing is no filter.
@@ -126,23 +130,22 @@ pub(super) fn label(values: Values<'_, '_>) -> Option<Spelled> {
     let [Variant::Bool(ignored), label] = fields.fields() else { return None };
     match string(label)? {
         "" => value(""),
-        label => value(format!("{}\t{label}", if *ignored { "optional" } else { "required" })),
+        label => value(format!("{}\t{}", if *ignored { "optional" } else { "required" }, clean(label))),
     }
 }
 
 /// FragmentPath and DropInPaths, one a line; absent for a unit without files.
 pub(super) fn files(values: Values<'_, '_>) -> Option<Spelled> {
     let [fragment, drop_ins] = values else { return None };
-    let mut all = vec![string(fragment)?];
-    all.extend(strings(drop_ins)?);
-    all.retain(|path| !path.is_empty());
+    let paths = std::iter::once(string(fragment)?).chain(strings(drop_ins)?);
+    let all: Vec<String> = paths.filter(|path| !path.is_empty()).map(clean).collect();
     if all.is_empty() { Some(Spelled::Absent) } else { value(all.join("\n")) }
 }
 
 /// Paths of `a(sasbttttuii)`; arguments and times are dropped.
 pub(super) fn executables(values: Values<'_, '_>) -> Option<Spelled> {
     let rows = rows(one(values)?)?;
-    value(join(rows.iter().map(|row| string(row.first()?).map(str::to_owned)))?)
+    value(join(rows.iter().map(|row| string(row.first()?).map(clean)))?)
 }
 
 /// `a(ssbt)`: source, destination, whether a missing source is ignored, flags.
@@ -151,7 +154,7 @@ pub(super) fn bind_paths(values: Values<'_, '_>) -> Option<Spelled> {
     value(join(rows.iter().map(|row| {
         let [source, destination, Variant::Bool(ignored), ..] = row else { return None };
         let word = if *ignored { "ignore" } else { "must" };
-        Some(format!("{}\t{}\t{word}", string(source)?, string(destination)?))
+        Some(format!("{}\t{}\t{word}", clean(string(source)?), clean(string(destination)?)))
     }))?)
 }
 
@@ -162,7 +165,7 @@ pub(super) fn io_max(values: Values<'_, '_>) -> Option<Spelled> {
         for row in rows(limits)? {
             let path = string(row.first()?)?;
             let number = crate::device::number(path).unwrap_or_else(|| "-".into());
-            all.push(format!("{word}\t{path}\t{}\t{number}", decimal(row.get(1)?)?));
+            all.push(format!("{word}\t{}\t{}\t{number}", clean(path), decimal(row.get(1)?)?));
         }
     }
     value(all.join("\n"))
@@ -171,9 +174,9 @@ pub(super) fn io_max(values: Values<'_, '_>) -> Option<Spelled> {
 /// The policy, then what is allowed.
 pub(super) fn devices(values: Values<'_, '_>) -> Option<Spelled> {
     let [policy, allow] = values else { return None };
-    let mut all = string(policy)?.to_owned();
+    let mut all = clean(string(policy)?);
     for row in rows(allow)? {
-        let _ = write!(all, "\n{}\t{}", string(row.first()?)?, string(row.get(1)?)?);
+        let _ = write!(all, "\n{}\t{}", clean(string(row.first()?)?), clean(string(row.get(1)?)?));
     }
     value(all)
 }
@@ -223,7 +226,7 @@ pub(super) fn binds(values: Values<'_, '_>) -> Option<Spelled> {
 pub(super) fn own_directories(values: Values<'_, '_>) -> Option<Spelled> {
     let mut all = Vec::new();
     for ((word, _), names) in DIRECTORIES.into_iter().zip(values) {
-        all.extend(strings(names)?.into_iter().map(|name| format!("{word}\t{name}")));
+        all.extend(strings(names)?.into_iter().map(|name| format!("{word}\t{}", clean(name))));
     }
     value(all.join("\n"))
 }
@@ -234,7 +237,7 @@ pub(super) fn directory_modes(values: Values<'_, '_>) -> Option<Spelled> {
     let mut all = Vec::new();
     for (((_, below), names), kind_mode) in DIRECTORIES.into_iter().zip(names).zip(modes) {
         let mode = mode(kind_mode)?;
-        all.extend(strings(names)?.into_iter().map(|name| format!("{below}/{name}\t{mode}")));
+        all.extend(strings(names)?.into_iter().map(|name| format!("{below}/{}\t{mode}", clean(name))));
     }
     if all.is_empty() { Some(Spelled::Absent) } else { value(all.join("\n")) }
 }
@@ -248,7 +251,7 @@ pub(super) fn socket_modes(values: Values<'_, '_>) -> Option<Spelled> {
     for row in rows {
         let (kind, address) = (string(row.first()?)?, string(row.get(1)?)?);
         if is_path(kind, address) {
-            all.push(format!("{address}\t{mode}"));
+            all.push(format!("{}\t{mode}", clean(address)));
         }
     }
     if all.is_empty() { Some(Spelled::Absent) } else { value(all.join("\n")) }
@@ -263,6 +266,24 @@ pub(crate) fn is_path(kind: &str, address: &str) -> bool {
 
 fn value(text: impl Into<String>) -> Option<Spelled> {
     Some(Spelled::Value(text.into()))
+}
+
+/// Text as it may be stated: no control character breaks a line, and whose home directory a path is in is left out.
+fn clean(text: &str) -> String {
+    let start = text.find(|c| !matches!(c, '-' | '+')).unwrap_or(0);
+    let (prefix, rest) = text.split_at(start);
+    let mut clean = prefix.to_owned();
+    for character in without_user(rest).chars() {
+        if character.is_control() {
+            let mut buffer = [0; 4];
+            for byte in character.encode_utf8(&mut buffer).bytes() {
+                let _ = write!(clean, "\\x{byte:02x}");
+            }
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
 }
 
 fn one<'a, 'v>(values: Values<'a, 'v>) -> Option<&'a Variant<'v>> {

@@ -1,0 +1,4 @@
+//! The crate as its users see it; systemd itself is in the testkit.
+
+mod configured;
+mod connect;
