@@ -55,7 +55,10 @@ const NOT_IN_AGENT: [&str; 10] = [
     "avouch-store",
 ];
 /// What must not be in the tree of `avouch`: it starts these as child processes.
-const NOT_IN_AVOUCH: [&str; 2] = ["avouch-tpm", "avouch-collect"];
+const NOT_IN_AVOUCH: [&str; 4] = ["avouch-tpm", "avouch-collect", "avouch-kernel", "avouch-systemd"];
+/// The two witnesses do not know each other: neither could ask what the other shows.
+const NOT_IN_KERNEL: [&str; 2] = ["avouch-systemd", "zbus"];
+const NOT_IN_SYSTEMD: [&str; 1] = ["avouch-kernel"];
 
 /// Prints every wall with its result.
 pub(crate) fn run() -> Result<ExitCode> {
@@ -67,14 +70,16 @@ pub(crate) fn run() -> Result<ExitCode> {
 /// Checks all walls; one test each.
 pub(crate) fn check() -> Result<Tally> {
     let house = House::read()?;
-    let walls: [(&str, Vec<String>); 7] = [
+    let walls: [(&str, Vec<String>); 9] = [
         ("programs -> machine -> judgement -> formats, and of programs only avouch -> server", house.floors()),
         ("formats depend on nothing outside formats", house.formats_stand_alone()),
         ("formats are no_std", house.formats_are_no_std()?),
         ("judgement names only its short list", house.judgement_list()),
         ("only crypto names libraries of cryptography", house.only_crypto()),
         ("the agent's tree has no server, database, runtime of many threads or OpenSSL", house.agent_tree()?),
-        ("the tree of avouch has no tpm and no collect", house.tree_without("avouch", &NOT_IN_AVOUCH)),
+        ("the tree of avouch has no tpm, no collect and no witness", house.tree_without("avouch", &NOT_IN_AVOUCH)),
+        ("the kernel's witness has no D-Bus", house.tree_without("avouch-kernel", &NOT_IN_KERNEL)),
+        ("systemd's witness has no kernel", house.tree_without("avouch-systemd", &NOT_IN_SYSTEMD)),
     ];
     let mut tally = Tally::default();
     for (wall, breaches) in walls {

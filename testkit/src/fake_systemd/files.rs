@@ -62,7 +62,7 @@ impl FakeDirectory {
                 group_file(&model, &format!("/{group}"), file)
             }
             Root::Security => (path == "lsm").then(|| "capability,yama,apparmor".into()),
-            Root::Host | Root::Sys => None,
+            _ => None,
         };
         found.ok_or(Refusal::Absent)
     }

@@ -126,7 +126,8 @@ impl FakeProcess {
              VmPeak:\t    5000 kB\nCoreDumping:\t0\nTHP_enabled:\t1\nThreads:\t1\nSigQ:\t0/7717\n\
              CapInh:\t0000000000000000\nCapPrm:\t{bounding:016x}\nCapEff:\t{bounding:016x}\nCapBnd:\t{bounding:016x}\n\
              CapAmb:\t0000000000000000\nNoNewPrivs:\t{privileges}\nSeccomp:\t0\nSeccomp_filters:\t0\n\
-             Speculation_Store_Bypass:\tthread vulnerable\nCpus_allowed:\t3\nMems_allowed:\t1\n"
+             Speculation_Store_Bypass:\tthread vulnerable\nCpus_allowed:\t3\nMems_allowed:\t1\n\
+             voluntary_ctxt_switches:\t1\nnonvoluntary_ctxt_switches:\t1\n"
         )
     }
 

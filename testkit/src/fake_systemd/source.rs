@@ -43,7 +43,7 @@ impl Source for FakeKernel {
             Root::Cgroup => Ok(&self.cgroup),
             Root::Host => Ok(&self.host),
             Root::Security => Ok(&self.security),
-            Root::Sys => nowhere(),
+            _ => nowhere(),
         }
     }
 

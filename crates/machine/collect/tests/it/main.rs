@@ -1,0 +1,3 @@
+//! Events of this machine.
+
+mod watch;
