@@ -54,8 +54,10 @@ const BENIGN: &[&str] = &[
     "systemd-udevd.service",
 ];
 
-/// The agent's own units, which must agree with what systemd says of them.
-const OWN: &[&str] = &["avouch-agent.service", "avouch-collector.service", "avouch-collector.socket"];
+/// The collector's own units, which must agree with what systemd says of them.
+const COLLECTOR: &[&str] = &["avouch-collector.service", "avouch-collector.socket"];
+/// The talker, which runs on an enrolled node.
+const TALKER: &str = "avouch-agent.service";
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,8 @@ fn script(wave: &Wave, part: impl Fn(&Case) -> &'static str) -> String {
 pub(super) fn run(scene: &Scene<'_>, machine: &mut Machine<'_>, extent: Extent) -> Tally {
     let mut tally = Tally::default();
     let result = (|| {
-        local(machine, &mut tally)?;
+        let now = local(machine, &mut tally)?;
+        tally += count(&format!("no false alarm: {TALKER}"), now.green(&format!("unit:{TALKER}")));
         tally += rounds::run(scene, machine, extent)?;
         if extent == Extent::Whole {
             tally += load::run(machine)?;
@@ -121,7 +124,7 @@ pub(super) fn standalone(lab: &Lab, disk: &Path) -> Result<Tally> {
     let mut machine = node.power_on(&PowerOn::new(lab.uki(), files(Job::new())?))?;
     machine.wait_ready(BOOT_DEADLINE)?;
     let mut tally = Tally::default();
-    let result = local(&mut machine, &mut tally).and_then(|()| {
+    let result = local(&mut machine, &mut tally).and_then(|_| {
         tally += load::run(&mut machine)?;
         machine.cut_power()
     });
@@ -131,8 +134,8 @@ pub(super) fn standalone(lab: &Lab, disk: &Path) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Everything that `avouch-agent observe` shows by itself.
-fn local(machine: &mut Machine<'_>, tally: &mut Tally) -> Result<()> {
+/// Everything that `avouch-agent observe` shows by itself; returns what the machine looks like afterwards.
+fn local(machine: &mut Machine<'_>, tally: &mut Tally) -> Result<Seen> {
     say("starting the units of the dual-source scenarios");
     setup(machine)?;
     let first = observe(machine, "")?;
@@ -142,7 +145,7 @@ fn local(machine: &mut Machine<'_>, tally: &mut Tally) -> Result<()> {
         before = run_wave(wave, machine, before, tally)?;
     }
     *tally += intent::run(machine)?;
-    Ok(())
+    Ok(before)
 }
 
 /// Prints what came of a scenario and counts it.
@@ -185,7 +188,7 @@ fn keep(report: &[u8]) -> Result<()> {
 /// The machine before anything is done to it.
 fn untouched(seen: &Seen) -> Tally {
     let mut tally = Tally::default();
-    for unit in BENIGN.iter().chain(OWN) {
+    for unit in BENIGN.iter().chain(COLLECTOR) {
         tally += count(&format!("no false alarm: {unit}"), seen.green(&format!("unit:{unit}")));
     }
     for number in 4..=14 {
