@@ -12,7 +12,7 @@ use crate::chain::{self, ProvenReports};
 use crate::code::{ClaimName, FindingCode};
 use crate::finding::{Finding, Findings};
 use crate::identity::Identity;
-use crate::levels;
+use crate::levels::{self, Seen};
 use crate::policy::Policy;
 use crate::quote::AuthenticQuote;
 use crate::replay::{ReplayedLogs, Unproven};
@@ -179,7 +179,7 @@ fn judge_logs(
         Policies::Judge(policy) => policy.demand.as_ref(),
         Policies::None | Policies::Changed => None,
     };
-    levels::judge(chain.reports.as_ref().map(ProvenReports::observation), demand, &mut verdict);
+    levels::judge(chain.reports.as_ref().map(Seen::of), demand, &mut verdict);
     if let Policies::Judge(policy) = policy
         && policy.rego().is_some()
     {

@@ -12,28 +12,45 @@ mod findings;
 #[cfg(test)]
 mod tests;
 
-use avouch_pairs::{Judged, Level, LevelResult, Observation, Reading, attribute, subject};
+use avouch_pairs::{
+    Judged, Level, LevelResult, LevelVerdict, Observation, Pair, PairFinding, Reading, attribute, subject,
+};
 
 pub use self::changes::{FactChange, changes};
 pub use self::comparison::{Comparison, PairFilter};
 pub use self::facts::{LevelFacts, PairFacts};
+use crate::chain::ProvenReports;
 use crate::code::{ClaimName, Effect, FindingCode};
 use crate::finding::Finding;
 use crate::policy::Demand;
 use crate::text::printable;
 use crate::verdict::{Claim, ClaimResult, Verdict};
 
-/// Judges what was observed and tells it in a verdict whose other claims are concluded.
-///
-/// `observation` is what the newest proven report of this evidence shows; `None` where no report came, or none was
-/// proven.
-pub(crate) fn judge(observation: Option<&Observation>, demand: Option<&Demand>, verdict: &mut Verdict) {
-    match (observation, demand) {
-        (Some(observation), demand) => compared(observation, demand, verdict),
+/// What the proven reports of an evidence show.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// The newest.
+    newest: &'a Observation,
+    /// Those since the last evidence: what came and went between two rounds counts.
+    earlier: &'a [Observation],
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) fn of(reports: &'a ProvenReports) -> Self {
+        Self { newest: reports.observation(), earlier: reports.earlier() }
+    }
+}
+
+/// Judges what was observed and tells it in a verdict whose other claims are concluded; `seen` is `None` where no report
+/// came, or none was proven.
+pub(crate) fn judge(seen: Option<Seen<'_>>, demand: Option<&Demand>, verdict: &mut Verdict) {
+    match (seen, demand) {
+        (Some(seen), demand) => compared(seen, demand, verdict),
         (None, Some(_)) => missing(verdict),
         (None, None) => {
             let what = "no paired report came: what systemd states and what the kernel does was not compared";
             verdict.coverage.hole("NO_REPORT", what);
+            undemanded(verdict);
             if verdict.claim(ClaimName::Report).is_some() {
                 verdict.on_claim(ClaimName::Report, |claim| claim.result = ClaimResult::NotDemanded);
             }
@@ -52,8 +69,12 @@ fn missing(verdict: &mut Verdict) {
     verdict.on_claim(ClaimName::Levels, |_| ());
 }
 
-fn compared(observation: &Observation, demand: Option<&Demand>, verdict: &mut Verdict) {
+fn compared(seen: Seen<'_>, demand: Option<&Demand>, verdict: &mut Verdict) {
+    let observation = seen.newest;
     let mut judged = avouch_pairs::judge(observation, demand.map(Demand::intent));
+    seen.earlier.iter().for_each(|earlier| {
+        take_over(&mut judged, avouch_pairs::judge(earlier, demand.map(Demand::intent)));
+    });
     let obstructed = obstructed(observation);
     beside_the_pairs(&mut judged, obstructed.is_some(), verdict);
     verdict.attained_level = judged.attained().map(|level| level.to_string());
@@ -81,7 +102,43 @@ fn shown(found: Vec<Finding>, verdict: &mut Verdict) {
         claim.result = ClaimResult::NotDemanded;
         findings::list(claim, found);
     });
-    verdict.on_claim(ClaimName::Report, |claim| claim.result = ClaimResult::NotDemanded);
+    undemanded(verdict);
+}
+
+/// What was found against the reports themselves is shown, too, where nobody demands them.
+fn undemanded(verdict: &mut Verdict) {
+    if verdict.claim(ClaimName::Report).is_some() {
+        verdict.on_claim(ClaimName::Report, |claim| {
+            claim.result = ClaimResult::NotDemanded;
+            claim.findings.iter_mut().for_each(|finding| finding.effect = Effect::None);
+        });
+    }
+}
+
+/// Adds what an earlier report of the same round showed against the node and the newest does not.
+fn take_over(judged: &mut Judged, earlier: Judged) {
+    let same = |a: &PairFinding, b: &PairFinding| {
+        a.attribute == b.attribute && a.verdict == b.verdict && a.subject == b.subject
+    };
+    for finding in earlier.findings {
+        if judged.findings.iter().any(|known| same(known, &finding)) {
+            continue;
+        }
+        let of = |pair: &&Pair| findings::is_of(pair, &finding);
+        if let Some(pair) = earlier.pairs.iter().find(of) {
+            let note = Some("seen between two rounds, in an earlier report than the newest".to_owned());
+            judged.pairs.push(Pair { note, ..pair.clone() });
+        }
+        let fails = |told: &&LevelVerdict| told.level == finding.level && told.result == LevelResult::Fail;
+        if earlier.levels.iter().any(|told| fails(&told)) {
+            judged.set(finding.level, LevelResult::Fail);
+            if let Some(told) = judged.levels.iter_mut().find(|told| told.level == finding.level) {
+                told.discrepant = told.discrepant.saturating_add(1);
+                told.pairs = told.pairs.saturating_add(1);
+            }
+        }
+        judged.findings.push(finding);
+    }
 }
 
 /// Levels that are told by more than pairs, or not by this observation at all.

@@ -14,8 +14,5 @@ CREATE TABLE observations (
     FOREIGN KEY (cluster, node) REFERENCES nodes (cluster, node)
 ) STRICT;
 
--- TPMT_PUBLIC of the report key that the node showed when it enrolled; NULL for one that makes no reports.
-ALTER TABLE node_keys ADD COLUMN report_public BLOB;
-
 -- SHA-256 of the report that the newest observation was last seen in; NULL where nothing was observed.
 ALTER TABLE nodes ADD COLUMN observed_report BLOB;

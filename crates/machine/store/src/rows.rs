@@ -33,8 +33,6 @@ pub struct NodeKeys {
     pub vouched_by: String,
     /// Name of the template that the endorsement key is made from, e.g. `L-1`.
     pub ek_template: String,
-    /// TPMT_PUBLIC of the report key that the node showed; `None` for a node that makes no reports.
-    pub report_public: Option<Vec<u8>>,
     /// The TPM's other endorsement keys that were opened in the same attempt.
     pub further_eks: Vec<FurtherEk>,
 }

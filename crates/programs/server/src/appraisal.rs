@@ -6,6 +6,7 @@ use avouch_appraise::{
     Appraisal, AuthenticQuote, Context, Coverage, CoverageItem, Expected, NodeKeys, ReplayedLogs, SEMANTICS,
     SeenSignatures, Session, Verdict,
 };
+use avouch_pairs::Observation;
 use avouch_protocol::{Challenge, Evidence, Hash, Status};
 use avouch_rules::{LastRule, RuleError, RuledPolicy};
 
@@ -26,6 +27,8 @@ pub struct Case<'a> {
     pub session: Option<&'a Session>,
     /// The policy that the challenge names.
     pub policy: Option<&'a RuledPolicy>,
+    /// SHA-256 of the newest report whose observation is kept, and that observation: differences begin there.
+    pub base: Option<(Hash, &'a Observation)>,
     /// What else the verdict depends on.
     pub context: Context<'a>,
     /// File signatures that were good before; changes no verdict.
@@ -69,6 +72,10 @@ impl Appraise for Pipeline {
             Err(rejection) => Opinion::Rejected(Box::new(Verdict::rejected(&rejection, case.challenge, &case.context))),
             Ok(quote) => {
                 let logs = ReplayedLogs::replay(quote, case.evidence, case.session);
+                let logs = logs.map(|logs| match case.base {
+                    Some((report, observation)) => logs.with_observation(report, observation),
+                    None => logs,
+                });
                 let policy = case.policy.map(RuledPolicy::policy);
                 let mut appraisal = Appraisal::judge_remembering(logs, policy, case.session, &case.context, case.seen);
                 match case.policy.map_or(&LastRule::None, RuledPolicy::rule).conclude(appraisal.verdict) {

@@ -29,12 +29,18 @@ struct ByVerdict {
     verdict: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
 /// Every metric of one server.
 pub(crate) struct Metrics {
     registry: Registry,
     rounds: Family<ByStatus, Counter>,
     refusals: Family<ByCode, Counter>,
     nodes: Family<ByVerdict, Gauge>,
+    reports: Family<ByResult, Counter>,
     commit: Histogram,
     appraisal: Histogram,
     queue: Gauge,
@@ -52,6 +58,7 @@ impl Metrics {
             rounds: Family::default(),
             refusals: Family::default(),
             nodes: Family::default(),
+            reports: Family::default(),
             commit: times(),
             appraisal: times(),
             queue: Gauge::default(),
@@ -66,6 +73,8 @@ impl Metrics {
         registry.register("rounds", "Records made, by the status of the node's round", self.rounds.clone());
         registry.register("refusals", "Requests refused, by machine code", self.refusals.clone());
         registry.register("nodes", "Enrolled nodes, by verdict at the time of asking", self.nodes.clone());
+        let help = "Proven reports, by what they showed: unchanged, changed, or too_large to be kept";
+        registry.register("reports", help, self.reports.clone());
         let help = "Time from submitting a change to its durable commit";
         registry.register_with_unit("commit", help, Unit::Seconds, self.commit.clone());
         let help = "Time to authenticate, replay and judge one evidence message";
@@ -76,6 +85,10 @@ impl Metrics {
 
     pub(crate) fn record(&self, status: Status) {
         self.rounds.get_or_create(&ByStatus { status: status.word() }).inc();
+    }
+
+    pub(crate) fn observed(&self, result: &'static str) {
+        self.reports.get_or_create(&ByResult { result }).inc();
     }
 
     pub(crate) fn refused(&self, code: &'static str) {
@@ -131,6 +144,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.record(Status::Pass);
         metrics.refused("CHALLENGE_SPENT");
+        metrics.observed("unchanged");
         metrics.committed(Duration::from_millis(3));
         metrics.nodes(&[("stale", 2)]);
         let queued = metrics.queued();
@@ -139,6 +153,7 @@ mod tests {
             "avouch_rounds_total{status=\"pass\"} 1",
             "avouch_refusals_total{code=\"CHALLENGE_SPENT\"} 1",
             "avouch_commit_seconds_count 1",
+            "avouch_reports_total{result=\"unchanged\"} 1",
             "avouch_nodes{verdict=\"stale\"} 2",
             "avouch_store_queue 1",
         ] {

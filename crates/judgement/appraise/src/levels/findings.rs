@@ -32,7 +32,7 @@ fn one(judged: &Judged, finding: &PairFinding, demand: Option<&Demand>) -> Findi
     }
 }
 
-fn is_of(pair: &Pair, finding: &PairFinding) -> bool {
+pub(super) fn is_of(pair: &Pair, finding: &PairFinding) -> bool {
     pair.attribute == finding.attribute && pair.verdict == finding.verdict && pair.subject == finding.subject
 }
 

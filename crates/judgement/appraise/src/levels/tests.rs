@@ -3,7 +3,7 @@
 use avouch_pairs::{Attribute, Fact, Level, Observation, Reading, attribute, subject};
 use avouch_protocol::{Challenge, Hash, NodeProfile, NodeTag, Offsets, Status};
 
-use super::judge;
+use super::{Seen, judge};
 use crate::code::{ClaimName, Effect};
 use crate::finding::Findings;
 use crate::policy::{Demand, ObservationChange};
@@ -48,6 +48,10 @@ fn observed(facts: &[(&str, Attribute, &str, &str)]) -> Observation {
     observation
 }
 
+fn seen(newest: &Observation) -> Seen<'_> {
+    Seen { newest, earlier: &[] }
+}
+
 fn demand(levels: &[Level]) -> Demand {
     let change = ObservationChange { required: Some(levels.to_vec()), ..ObservationChange::default() };
     Demand::of(change).unwrap()
@@ -65,7 +69,7 @@ fn hole(verdict: &Verdict, code: &str) -> bool {
 fn without_a_demand_nothing_that_is_seen_changes_the_status() {
     let observation = observed(&[(subject::HOST, attribute::VIEW, "", "/proc\ta mount inside")]);
     let mut verdict = passing(true);
-    judge(Some(&observation), None, &mut verdict);
+    judge(Some(seen(&observation)), None, &mut verdict);
     assert_eq!((verdict.status, verdict.code.as_str()), (Status::Pass, ""));
     assert_eq!(verdict.levels.len(), 14);
     assert!(hole(&verdict, "LEVELS_NOT_DEMANDED"));
@@ -80,7 +84,7 @@ fn without_a_demand_nothing_that_is_seen_changes_the_status() {
 fn a_mount_over_what_is_read_fails_whatever_level_is_demanded() {
     let observation = observed(&[(subject::HOST, attribute::VIEW, "", "/proc\ta mount inside")]);
     let mut verdict = passing(true);
-    judge(Some(&observation), Some(&demand(&[Level::V3])), &mut verdict);
+    judge(Some(seen(&observation)), Some(&demand(&[Level::V3])), &mut verdict);
     assert_eq!(verdict.status, Status::Fail);
     let found = claim(&verdict, ClaimName::Levels).findings.first().unwrap();
     assert!(found.effect == Effect::Fail && found.evidence.contains("/proc"), "{found:?}");
@@ -89,7 +93,7 @@ fn a_mount_over_what_is_read_fails_whatever_level_is_demanded() {
     // The same machine with a clear view.
     let clear = observed(&[(subject::HOST, attribute::VIEW, "", "none")]);
     let mut verdict = passing(true);
-    judge(Some(&clear), Some(&demand(&[Level::V3])), &mut verdict);
+    judge(Some(seen(&clear)), Some(&demand(&[Level::V3])), &mut verdict);
     assert_eq!((verdict.status, claim(&verdict, ClaimName::Levels).result), (Status::Pass, ClaimResult::Pass));
 }
 
@@ -97,7 +101,7 @@ fn a_mount_over_what_is_read_fails_whatever_level_is_demanded() {
 fn a_demanded_level_of_which_nothing_was_seen_is_unverifiable() {
     let clear = observed(&[(subject::HOST, attribute::VIEW, "", "none")]);
     let mut verdict = passing(true);
-    judge(Some(&clear), Some(&demand(&[Level::V1, Level::V3])), &mut verdict);
+    judge(Some(seen(&clear)), Some(&demand(&[Level::V1, Level::V3])), &mut verdict);
     assert_eq!((verdict.status, verdict.code.as_str()), (Status::Unverifiable, "LEVEL_NOT_EVALUATED"));
     assert_eq!(verdict.attained_level, None);
     let required: Vec<_> = verdict.levels.iter().filter(|level| level.required).map(|level| &*level.level).collect();
@@ -108,7 +112,7 @@ fn a_demanded_level_of_which_nothing_was_seen_is_unverifiable() {
 fn v3_and_v14_rest_on_the_claims_of_the_verifier() {
     let clear = observed(&[(subject::HOST, attribute::VIEW, "", "none")]);
     let result = |verdict: &mut Verdict, level: &str| {
-        judge(Some(&clear), None, verdict);
+        judge(Some(seen(&clear)), None, verdict);
         verdict.levels.iter().find(|facts| facts.level == level).unwrap().result.clone()
     };
     assert_eq!(result(&mut passing(true), "V3"), "pass");
@@ -126,7 +130,7 @@ fn a_kernel_that_root_can_alter_is_a_ceiling_that_is_told() {
     let ceiling = |lockdown: &str, taint: &str| {
         let host = [(subject::HOST, attribute::LOCKDOWN, "", lockdown), (subject::HOST, attribute::TAINTED, "", taint)];
         let mut verdict = passing(true);
-        judge(Some(&observed(&host)), None, &mut verdict);
+        judge(Some(seen(&observed(&host))), None, &mut verdict);
         hole(&verdict, "TRUST_CEILING")
     };
     assert!(!ceiling("integrity", "0"));
@@ -143,4 +147,80 @@ fn a_report_that_is_owed_and_not_there_leaves_the_levels_unjudged() {
     judge(None, None, &mut verdict);
     assert_eq!(verdict.status, Status::Pass);
     assert!(hole(&verdict, "NO_REPORT"));
+}
+
+/// A running unit whose memory limit is 4 GiB as systemd says.
+fn limited(kernel: &str) -> Observation {
+    let mut observation = observed(&[
+        (subject::HOST, attribute::VIEW, "", "none"),
+        ("unit:db.service", attribute::MEMORY_MAX, "4294967296", kernel),
+    ]);
+    let run = avouch_pairs::UnitIdentity {
+        invocation: "ab".repeat(16),
+        main_pid: 7,
+        main_start: 700,
+        active_state: "active".into(),
+        sub_state: "running".into(),
+        started_usec: 1,
+        attempts: 1,
+        steady: true,
+    };
+    observation.subjects.get_mut("unit:db.service").unwrap().identity = Some(run);
+    observation
+}
+
+#[test]
+fn a_limit_that_is_not_enforced_fails_with_unit_attribute_and_both_columns() {
+    let (good, bad) = (limited("4294967296"), limited("max"));
+    let mut verdict = passing(true);
+    judge(Some(seen(&good)), Some(&demand(&[Level::V4])), &mut verdict);
+    assert_eq!((verdict.status, verdict.code.as_str()), (Status::Pass, ""));
+    let mut verdict = passing(true);
+    judge(Some(seen(&bad)), Some(&demand(&[Level::V4])), &mut verdict);
+    assert_eq!((verdict.status, verdict.code.as_str()), (Status::Fail, "V4.memory.max.kernel_weaker"));
+    let findings = &claim(&verdict, ClaimName::Levels).findings;
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    let pair = finding.pair.as_ref().unwrap();
+    assert_eq!((&*pair.subject, &*pair.attribute), ("unit:db.service", "memory.max"));
+    assert!(pair.orchestrator.is_some() && pair.kernel.is_some() && !finding.remedy.is_empty());
+    // The same report where another level is demanded, or none.
+    let mut other = passing(true);
+    judge(Some(seen(&bad)), Some(&demand(&[Level::V3])), &mut other);
+    assert_eq!(other.status, Status::Pass);
+    let mut shown = passing(true);
+    judge(Some(seen(&bad)), None, &mut shown);
+    assert_eq!(shown.status, Status::Pass);
+    assert_eq!(claim(&shown, ClaimName::Levels).findings.len(), 1);
+}
+
+#[test]
+fn what_came_and_went_between_two_rounds_counts() {
+    let (newest, earlier) = (limited("4294967296"), [limited("4294967296"), limited("max")]);
+    let mut verdict = passing(true);
+    judge(Some(Seen { newest: &newest, earlier: &earlier }), Some(&demand(&[Level::V4])), &mut verdict);
+    assert_eq!((verdict.status, verdict.code.as_str()), (Status::Fail, "V4.memory.max.kernel_weaker"));
+    let pair = claim(&verdict, ClaimName::Levels).findings[0].pair.as_ref().unwrap();
+    assert!(pair.note.as_ref().unwrap().contains("between two rounds"), "{pair:?}");
+}
+
+#[test]
+fn a_change_of_both_witnesses_is_a_drift_from_the_intent() {
+    let mut intent = avouch_pairs::Intent::default();
+    let wanted = avouch_pairs::learn(&limited("4294967296"));
+    let values = wanted.subjects.get("unit:db.service").cloned().unwrap_or_default();
+    assert!(values.contains_key(&attribute::MEMORY_MAX), "{wanted:?}");
+    intent.subjects.insert("unit:db.service".into(), values);
+    let file = avouch_protocol::intent::IntentFile::of("db", "now", &intent);
+    let change =
+        ObservationChange { required: Some(vec![Level::V4]), intent: Some(file), ..ObservationChange::default() };
+    let demand = Demand::of(change).unwrap();
+    let mut verdict = passing(true);
+    judge(Some(seen(&limited("4294967296"))), Some(&demand), &mut verdict);
+    assert_eq!((verdict.status, verdict.code.as_str()), (Status::Pass, ""));
+    let mut both = limited("8589934592");
+    let fact = both.subjects.get_mut("unit:db.service").unwrap().facts.get_mut(&attribute::MEMORY_MAX).unwrap();
+    fact.orchestrator = Reading::Value("8589934592".into());
+    let mut verdict = passing(true);
+    judge(Some(seen(&both)), Some(&demand), &mut verdict);
+    assert_eq!((verdict.status, verdict.code.as_str()), (Status::Fail, "V4.memory.max.intent_drift"));
 }

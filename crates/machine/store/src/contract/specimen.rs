@@ -65,7 +65,6 @@ pub fn keys(n: u64, generation: u64) -> NodeKeys {
         profile: NodeProfile::EkCert,
         vouched_by: "CN=swtpm-localca-rootca".into(),
         ek_template: "L-1".into(),
-        report_public: (generation > 1).then(|| vec![9; 122]),
         further_eks: vec![FurtherEk { name: name("further ek", n), public: vec![7; 122], certificate: vec![8; 900] }],
     }
 }

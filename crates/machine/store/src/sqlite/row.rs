@@ -120,7 +120,7 @@ macro_rules! verdict_columns {
 macro_rules! key_columns {
     () => {
         "ek_name, ek_public, ek_certificate, ek_identity, parent_public, ak_public, ak_name, ak_private, client_spki,
-         client_certificate, profile, vouched_by, ek_template, report_public"
+         client_certificate, profile, vouched_by, ek_template"
     };
 }
 
@@ -167,7 +167,6 @@ pub(super) fn keys(columns: &mut Columns<'_, '_>) -> Result<NodeKeys, StoreError
         profile: profile(columns.get()?)?,
         vouched_by: columns.get()?,
         ek_template: columns.get()?,
-        report_public: columns.get()?,
         // They lie in a table of their own.
         further_eks: Vec::new(),
     })

@@ -46,9 +46,9 @@ fn is_read_and_continued(path: &std::path::Path) {
     assert_eq!((node.policy, node.last_reset_count), (Some(Hash([0x55; 32])), Some(7)));
     assert_eq!((node.session.as_deref(), &*node.keys.ak_name), (Some(b"session".as_slice()), b"ak2".as_slice()));
     // Version 1 knew one profile and one endorsement key.
-    let NodeKeys { profile, vouched_by, ek_template, report_public, further_eks, .. } = node.keys;
+    let NodeKeys { profile, vouched_by, ek_template, further_eks, .. } = node.keys;
     assert_eq!((profile, vouched_by.as_str(), ek_template.as_str()), (NodeProfile::EkCert, "", "L-1"));
-    assert_eq!((report_public, further_eks.as_slice()), (None, [].as_slice()));
+    assert_eq!(further_eks, []);
     let verdict = node.verdict.unwrap();
     assert_eq!((verdict.status, verdict.code.as_str(), verdict.seq), (Status::Fail, "IMA_UNKNOWN_DIGEST", 2));
     assert_eq!(store.key_history(&cluster, &tag).unwrap().len(), 2);

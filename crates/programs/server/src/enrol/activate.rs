@@ -77,7 +77,6 @@ fn issue(app: &App, now: u64, request: &EnrolRequest, certified: &Certified) -> 
         ek_public: request.ek_public.to_vec(),
         ek_template: certified.ek_template.name().into(),
         further_eks: certified.further_eks.clone(),
-        report_public: None,
         profile: certified.token.profile,
         vouched_by: certified.vouched.by.clone(),
         ek_certificate: request.ek_certificate.to_vec(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use avouch_appraise::Session;
-use avouch_protocol::{Challenge, ChallengeRequest, Hash, Message, NodeTag, Offsets, VERSION};
+use avouch_protocol::{Challenge, ChallengeRequest, Hash, Message, NodeTag, VERSION};
 use avouch_store::{Change, Event, OpenChallenge, Outcome, Refused as StoreRefused, Standing, StoreError};
+use avouch_tpm_wire::HashAlg;
 use axum::http::StatusCode;
 
 use super::expiry::expire;
@@ -58,6 +59,9 @@ async fn make(app: &App, now: u64, node: &Standing) -> Result<OpenChallenge, Ref
     let round = app.interval.round_at(now);
     let seq = node.head.seq.saturating_add(1);
     let policy_ref = node.policy.unwrap_or(Hash::ZERO);
+    // A session that cannot be read proves nothing: everything is owed, and the appraisal says why.
+    let session = node.session.as_deref().and_then(|bytes| Session::from_cbor(bytes).ok());
+    let bank = HashAlg::from_id(app.pcrs.bank);
     let challenge = Challenge {
         v: VERSION,
         origin: app.origin.clone(),
@@ -70,18 +74,12 @@ async fn make(app: &App, now: u64, node: &Standing) -> Result<OpenChallenge, Ref
         pcr_bank: app.pcrs.bank,
         pcr_mask: app.pcrs.mask,
         policy_ref,
-        offsets: offsets(node, &policy_ref),
+        offsets: session.as_ref().map(|session| session.offsets(&policy_ref)).unwrap_or_default(),
         deadline: round.closes(app.interval),
-        chain_pcr: None,
-        cap_pcr: None,
+        chain_pcr: session.as_ref().zip(bank).and_then(|(session, bank)| session.chain_pcr(bank, app.pcrs.mask)),
+        cap_pcr: app.policy(&policy_ref)?.and_then(|policy| policy.policy().cap_pcr()),
     };
     Ok(OpenChallenge { seq, round: round.0, bytes: challenge.to_cbor(), deadline: challenge.deadline })
-}
-
-/// A session that cannot be read proves nothing: everything is owed, and the appraisal says why.
-fn offsets(node: &Standing, policy_ref: &Hash) -> Offsets {
-    let session = node.session.as_deref().and_then(|bytes| Session::from_cbor(bytes).ok());
-    session.map(|session| session.offsets(policy_ref)).unwrap_or_default()
 }
 
 /// Both sides hold one chain: what the agent has a receipt for must be in the server's chain.

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use avouch_appraise::{Context, Session};
-use avouch_protocol::{Challenge, Evidence, Hash, Message, Round};
-use avouch_store::{CommitRecord, EvidenceParts, OpenChallenge, Standing};
+use avouch_appraise::{Appraisal, Context, ProvenReports, Session};
+use avouch_pairs::Observation;
+use avouch_protocol::{Challenge, Evidence, Hash, MAX_REPORT_BYTES, Message, Observed, Round};
+use avouch_store::{CommitRecord, EvidenceParts, ObservationBytes, ObservedReport, OpenChallenge, Standing};
 
 use super::record::{Answered, Conclusion, record};
-use crate::app::App;
+use crate::app::{App, store_refused};
 use crate::appraisal::{Case, Opinion, appraise_surely, unjudged};
 use crate::caller::Caller;
 use crate::http::refusal::Refused;
@@ -32,7 +33,8 @@ impl Submission<'_> {
     pub(super) fn judge(self, app: &App) -> Result<CommitRecord, Refused> {
         let started = Instant::now();
         let challenge = Challenge::from_cbor(&self.open.bytes).map_err(|error| Refused::internal(&error))?;
-        let opinion = self.opinion(app, &challenge)?;
+        let base = self.base(app)?;
+        let opinion = self.opinion(app, &challenge, base.as_ref())?;
         app.metrics.appraised(started.elapsed());
         let answered = Answered {
             challenge: &challenge,
@@ -44,10 +46,13 @@ impl Submission<'_> {
             late: false,
         };
         // A rejected message leaves verdict, session and counters as they are: nothing in it was believed.
-        let (verdict, session, keeps_verdict) = match opinion {
-            Opinion::Rejected(verdict) => (verdict, None, true),
-            Opinion::Judged(appraisal) => (Box::new(appraisal.verdict), appraisal.session, false),
-            Opinion::Broken(verdict) => (verdict, None, false),
+        let (verdict, session, reports, keeps_verdict) = match opinion {
+            Opinion::Rejected(verdict) => (verdict, None, None, true),
+            Opinion::Judged(appraisal) => {
+                let Appraisal { verdict, session, reports, .. } = *appraisal;
+                (Box::new(verdict), session, reports, false)
+            }
+            Opinion::Broken(verdict) => (verdict, None, None, false),
             Opinion::Unfinished(error) => return Err(Refused::internal(&error)),
         };
         let conclusion = Conclusion::of(&verdict)?;
@@ -57,13 +62,32 @@ impl Submission<'_> {
             record: record(app, &answered, &conclusion),
             evidence: EvidenceParts::sharing(self.body, &shared),
             reset_count: session.as_ref().map(Session::reset_count),
-            observed: None,
+            observed: reports.and_then(|reports| observed(app, reports, base.as_ref())),
             session: session.map(|session| session.to_cbor()),
             verdict: (!keeps_verdict).then(|| conclusion.verdict(&answered)),
         })
     }
 
-    fn opinion(&self, app: &App, challenge: &Challenge) -> Result<Opinion, Refused> {
+    /// What the differences of this message begin from. Nothing is read for a message without a report.
+    fn base(&self, app: &App) -> Result<Option<(Hash, Observation)>, Refused> {
+        let node = &self.caller.standing;
+        let reports = !self.message.reports.is_empty() || self.message.report_digest != Hash::ZERO;
+        let Some(report) = node.observed_report.filter(|_| reports) else { return Ok(None) };
+        let kept = app.store.observations(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
+        let Some(newest) = kept.first() else { return Ok(None) };
+        let bytes = app.store.observation(&app.cluster, &node.tag, &newest.digest);
+        let bytes = bytes.map_err(|error| store_refused(&error))?;
+        let read = |bytes: &[u8]| Observed::from_cbor(bytes).ok()?.observation().ok();
+        // One that cannot be read is none: the node is then asked for a whole report by the finding that names it.
+        Ok(bytes.and_then(|bytes| read(&bytes)).map(|observation| (report, observation)))
+    }
+
+    fn opinion(
+        &self,
+        app: &App,
+        challenge: &Challenge,
+        base: Option<&(Hash, Observation)>,
+    ) -> Result<Opinion, Refused> {
         let context = context(app, self.caller, challenge, self.now);
         let session = match session(&self.caller.standing) {
             Ok(session) => session,
@@ -83,10 +107,38 @@ impl Submission<'_> {
             keys: &self.caller.keys.checked,
             session: session.as_ref(),
             policy: policy.as_deref(),
+            base: base.map(|(report, observation)| (*report, observation)),
             context,
             seen: &app.caches.signatures,
         };
         Ok(appraise_surely(&*app.appraiser, &case))
+    }
+}
+
+/// What is to be kept of the proven reports: the name of the newest, and what it shows where that is something new.
+fn observed(app: &App, reports: ProvenReports, base: Option<&(Hash, Observation)>) -> Option<ObservedReport> {
+    let report = reports.digest();
+    let observation = reports.into_observation();
+    if base.is_some_and(|(_, kept)| *kept == observation) {
+        app.metrics.observed("unchanged");
+        return Some(ObservedReport { report, changed: None });
+    }
+    match Observed::of(&observation) {
+        Ok(observed) => {
+            let bytes = observed.to_cbor();
+            if bytes.len() > MAX_REPORT_BYTES {
+                app.metrics.observed("too_large");
+                return None;
+            }
+            app.metrics.observed("changed");
+            Some(ObservedReport { report, changed: Some(ObservationBytes::new(&bytes)) })
+        }
+        // What cannot be kept is not a base: the next report that is a difference says that its base is missing.
+        Err(error) => {
+            tracing::warn!(%error, "an observation cannot be kept");
+            app.metrics.observed("too_large");
+            None
+        }
     }
 }
 

@@ -132,8 +132,8 @@ fn claim(at: Place<'_>, node: &NodeTag, kind: i64, what: &'static str, name: &[u
 fn insert_keys(at: Place<'_>, node: &NodeTag, generation: u32, keys: &NodeKeys) -> Result<(), StoreError> {
     let sql = "INSERT INTO node_keys (cluster, node, generation, enrolled_at, ek_name, ek_public, ek_certificate,
                ek_identity, parent_public, ak_public, ak_name, ak_private, client_spki, client_certificate, profile,
-               vouched_by, ek_template, report_public)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+               vouched_by, ek_template)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     at.run(
         sql,
         params![
@@ -154,7 +154,6 @@ fn insert_keys(at: Place<'_>, node: &NodeTag, generation: u32, keys: &NodeKeys) 
             keys.profile.number(),
             keys.vouched_by,
             keys.ek_template,
-            keys.report_public,
         ],
     )?;
     let sql = "INSERT INTO node_eks (cluster, node, generation, position, ek_name, public, certificate)
