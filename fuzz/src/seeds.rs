@@ -9,12 +9,14 @@ use avouch_bootlog::BootLog;
 use avouch_bootlog::cel::CelWriter;
 use avouch_ima::policy::SHIPPED_POLICY;
 use avouch_ima::{Body, parse_binary};
+use avouch_pairs::{Fact, Observation, Reading, Subject, UnitIdentity, attribute};
 use avouch_pe::Guid;
 use avouch_pe::siglist::SignatureKind;
+use avouch_protocol::intent::SignedIntent;
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
-    Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Offsets, Receipt,
-    RecordHeader, Refusal, SignedReceipt, Status,
+    Evidence, Hash, ImaFormat, ImaSegment, KeyLost, Membership, Message, NodeProfile, NodeTag, Observed, Offsets,
+    Receipt, RecordHeader, Refusal, Report, ReportHead, SignedReceipt, Status, Trigger,
 };
 use avouch_tpm_wire::command::*;
 use avouch_tpm_wire::response::{self, Reply};
@@ -98,6 +100,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "session" => [sessions(), stored()].concat(),
         "challenge" => round_messages(),
         "evidence" => evidence(),
+        "report" => reports(),
+        "intent" => intents(),
         "enrol" => enrolment(),
         "token" => vec![token().to_cbor(), token().to_text().into_bytes()],
         other => panic!("no seeds for target {other}"),
@@ -335,6 +339,54 @@ fn evidence() -> Vec<Vec<u8>> {
     };
     let lost = KeyLost { v: 1, seq: 7, challenge: Hash([1; 32]), tpm_rc: 0x1DF };
     vec![evidence.to_cbor(), lost.to_cbor()]
+}
+
+/// Two units and a listener, whole, alone, and as a difference to nothing.
+fn reports() -> Vec<Vec<u8>> {
+    let value = |text: &str| Reading::Value(text.into());
+    let unit = |name: &str, pid: u32| {
+        let group = format!("/system.slice/{name}.service");
+        let both = |text: &str| Fact { orchestrator: value(text), kernel: value(text), second: Reading::NotRead };
+        let files = format!("/usr/lib/systemd/system/{name}.service\t0644 0 0 {}", "5a".repeat(32));
+        let facts = [
+            (attribute::MEMORY_MAX, both("max")),
+            (attribute::CGROUP_MAIN, both(&group)),
+            (attribute::MOUNTS, Fact::kernel(value("/\tro\text4\t/\n/var\trw\text4\t/var"))),
+            (attribute::UNIT_FILES, Fact::kernel(value(&files))),
+            (attribute::LANDLOCK, Fact::kernel(Reading::NotSupported("no readout".into()))),
+            (attribute::SECCOMP, Fact::kernel(Reading::Unreadable("permission denied".into()))),
+        ];
+        let run = UnitIdentity { invocation: "0f".repeat(16), main_pid: pid, ..UnitIdentity::default() };
+        Subject { identity: Some(run), facts: facts.into() }
+    };
+    let listener = Subject { identity: None, facts: [(attribute::LISTENER, Fact::kernel(Reading::Absent))].into() };
+    let subjects = [
+        ("unit:nginx.service".to_owned(), unit("nginx", 7)),
+        ("unit:redis.service".to_owned(), unit("redis", 8)),
+        ("listener:tcp:0.0.0.0:80".to_owned(), listener),
+    ];
+    let observation = Observation { subjects: subjects.into() };
+    let head = ReportHead {
+        seq: 1,
+        prev: Hash::ZERO,
+        trigger: Trigger::Slot,
+        started_ms: 1,
+        finished_ms: 2,
+        agent_version: "0.1.0".into(),
+    };
+    let base = Observation::default();
+    vec![
+        Report::whole(&observation, head.clone()).expect("a small report").to_cbor(),
+        Report::difference(&observation, &base, Hash([1; 32]), head).expect("a small report").to_cbor(),
+        Observed::of(&observation).expect("a small observation").to_cbor(),
+    ]
+}
+
+fn intents() -> Vec<Vec<u8>> {
+    let file =
+        br#"{"v":1,"name":"db","created":"2026-11-22","units":["a.service"],"listeners":["listener:tcp:[::]:22"],
+        "not_applicable":["V1"],"subjects":{"host":{"lsm":"bpf"},"unit:a.service":{"memory.max":"1"}}}"#;
+    vec![file.to_vec(), SignedIntent::of(file, &[0; 32], &[1; 64]).to_json().into_bytes()]
 }
 
 fn recorded_head(path: &str) -> Vec<u8> {

@@ -10,14 +10,16 @@ use avouch_ima::signature::FileSignature;
 use avouch_ima::{
     Body, Entry, Feed, ImaError, OtherPcrs, Replay, detect_template_hash, parse_ascii, parse_ascii_of, parse_binary,
 };
+use avouch_pairs::Observation;
 use avouch_pe::efivar::Variable;
 use avouch_pe::sbat::{Level, Table};
 use avouch_pe::siglist::SignatureList;
 use avouch_pe::update::Update;
 use avouch_pe::{Image, uki};
+use avouch_protocol::intent::{IntentFile, SignedIntent};
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Challenge, ChallengeRequest, CredentialChallenge, EnrolRequest, EnrolmentToken,
-    Evidence, KeyLost, Message, Receipt, RecordHeader, Refusal, SignedReceipt,
+    Evidence, KeyLost, Message, Observed, Receipt, RecordHeader, Refusal, Report, SignedReceipt,
 };
 use avouch_rules::Rule;
 use avouch_tpm_wire::{Attest, CommandCode, Digest, HashAlg, Hasher, PublicArea, Signature, command};
@@ -374,6 +376,28 @@ pub fn challenge(data: &[u8]) -> bool {
 /// The messages of a round that the server reads.
 pub fn evidence(data: &[u8]) -> bool {
     message::<Evidence>(data) | message::<KeyLost>(data)
+}
+
+/// A report of both witnesses: whole, as a difference, and as the observation alone.
+pub fn report(data: &[u8]) -> bool {
+    if let Some(observation) = Observed::from_cbor(data).ok().and_then(|read| read.observation().ok()) {
+        let again = Observed::of(&observation).map(|written| written.observation());
+        assert!(again.is_err() || again == Ok(Ok(observation)), "what is written reads back");
+        return message::<Observed>(data);
+    }
+    let Ok(report) = Report::from_cbor(data) else { return false };
+    let base = Observation::default();
+    message::<Report>(data) && (report.observation(None).is_ok() || report.observation(Some(&base)).is_ok())
+}
+
+/// An intent, signed and alone.
+pub fn intent(data: &[u8]) -> bool {
+    let signed = SignedIntent::from_json(data).is_ok_and(|signed| signed.open(&[[0; 32]], |_, _, _| true).is_ok());
+    let Ok(file) = IntentFile::from_json(data) else { return signed };
+    let Ok(intent) = file.intent() else { return signed };
+    let again = IntentFile::of(&file.name, &file.created, &intent);
+    assert_eq!(again.intent().as_ref(), Ok(&intent), "what is written reads back");
+    true
 }
 
 /// The messages of first contact.

@@ -20,8 +20,8 @@ macro_rules! targets {
 
 targets! {
     appraisal attest bootlog cel cel_cbor cel_json certificate challenge cms efivar enrol evidence final_events
-    ima_ascii ima_binary ima_critical ima_feed ima_policy ima_signature pairs pe_image public_area reference_policy rego
-    sbat session siglist signature token tpm_command tpm_response
+    ima_ascii ima_binary ima_critical ima_feed ima_policy ima_signature intent pairs pe_image public_area
+    reference_policy rego report sbat session siglist signature token tpm_command tpm_response
 }
 
 fn check(name: &str) {

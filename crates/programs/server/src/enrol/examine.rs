@@ -83,6 +83,9 @@ impl<'a> Examined<'a> {
         let Self { token, node, eks, vouched, keys, client_spki } = self;
         vouched.check_cloud(&keys, activation, challenge, &client_spki)?;
         let (attest, signature) = (&activation.parent_certify, &activation.parent_certify_signature);
+        if let Some(shown) = &activation.report_key {
+            keys.check_report_key(shown, challenge, &client_spki).map_err(|r| rejected(&r))?;
+        }
         let enrolled = keys.certified(attest, signature, challenge, &client_spki).map_err(|r| rejected(&r))?;
         firmware(app, &vouched, attest)?;
         let ak_name = enrolled.keys().ak_name().to_vec();
