@@ -29,6 +29,9 @@ pub struct FactChange {
     pub after: Option<String>,
 }
 
+/// One witness's column of a fact.
+type Column = fn(&Fact) -> &Reading;
+
 /// What changed from `before` to `after`, by subject and attribute: at most `most` changes, and how many more there
 /// are. Of a subject that came or went that alone is told.
 pub fn changes(before: &Observation, after: &Observation, most: usize) -> (Vec<FactChange>, u64) {
@@ -80,7 +83,7 @@ impl Told {
     }
 
     fn fact(&mut self, name: &str, attribute: Attribute, before: Option<&Fact>, after: Option<&Fact>) {
-        let witnesses: [(&str, fn(&Fact) -> &Reading); 3] =
+        let witnesses: [(&str, Column); 3] =
             [("systemd", |fact| &fact.orchestrator), ("kernel", |fact| &fact.kernel), ("second", |fact| &fact.second)];
         for (witness, of) in witnesses {
             let (was, is) = (before.map(of), after.map(of));

@@ -15,7 +15,7 @@ const LISTED: usize = 64;
 /// The findings of the pairs, each with what it does to the verdict, worst first.
 pub(super) fn of(judged: &Judged, demand: Option<&Demand>) -> Vec<Finding> {
     let mut found: Vec<Finding> = judged.findings.iter().map(|finding| one(judged, finding, demand)).collect();
-    found.sort_by(|a, b| (b.effect, b.severity).cmp(&(a.effect, a.severity)));
+    found.sort_by_key(|finding| std::cmp::Reverse((finding.effect, finding.severity)));
     found
 }
 
