@@ -73,8 +73,8 @@ fn selinux(root: &Path, key: &str) -> Reading {
         Text::Absent => return Reading::Absent,
         Text::Unreadable(reason) => return Reading::Unreadable(reason),
     };
-    let values = text.lines().map(str::trim).filter(|line| is_setting(line)).filter_map(|line| line.split_once('='));
-    let last = values.filter(|(name, _)| name.trim() == key).last();
+    let mut values = text.lines().map(str::trim).filter(|line| is_setting(line)).filter_map(|line| line.split_once('='));
+    let last = values.rfind(|(name, _)| name.trim() == key);
     last.map_or(Reading::Absent, |(_, value)| Reading::Value(value.trim().into()))
 }
 
@@ -86,7 +86,7 @@ fn command_line(root: &Path, word: &str) -> Reading {
         Text::Unreadable(reason) => return Reading::Unreadable(reason),
     };
     let value = |item: &str| item.strip_prefix(word)?.strip_prefix('=').map(str::to_owned);
-    let found = text.split_ascii_whitespace().filter_map(value).last();
+    let found = text.split_ascii_whitespace().rev().find_map(value);
     found.map_or(Reading::Absent, |value| Reading::Value(value.trim_matches('"').into()))
 }
 
