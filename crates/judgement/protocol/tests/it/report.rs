@@ -237,7 +237,7 @@ fn numbers_that_point_nowhere_are_refused() {
     let lines = [text("a"), text("b")];
     let list = [array(&[uint(0), uint(1)])];
     let good = subject("host", 0, &[401, 2, 4, 10], &[]);
-    assert_eq!(refusal(&made(&lines, &list, &[good.clone()], None)), None);
+    assert_eq!(refusal(&made(&lines, &list, std::slice::from_ref(&good), None)), None);
     let index = |what, wanted, got| Some(ReportError::Index { what, wanted, got });
     let one = |entry: Vec<u8>| refusal(&made(&lines, &list, &[entry], None));
     // Three values: readings reach to 2 + 9.

@@ -73,7 +73,8 @@ fn selinux(root: &Path, key: &str) -> Reading {
         Text::Absent => return Reading::Absent,
         Text::Unreadable(reason) => return Reading::Unreadable(reason),
     };
-    let mut values = text.lines().map(str::trim).filter(|line| is_setting(line)).filter_map(|line| line.split_once('='));
+    let mut values =
+        text.lines().map(str::trim).filter(|line| is_setting(line)).filter_map(|line| line.split_once('='));
     let last = values.rfind(|(name, _)| name.trim() == key);
     last.map_or(Reading::Absent, |(_, value)| Reading::Value(value.trim().into()))
 }
