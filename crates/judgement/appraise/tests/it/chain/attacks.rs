@@ -34,7 +34,7 @@ fn d12_dropped_report_is_withheld_until_the_next_boot() {
     scene.report("17");
     scene.report("max");
     let good_one = scene.reports[2].clone();
-    assert_eq!(claimed(&mut scene, &[good_one.clone()]), ["REPORT_WITHHELD"]);
+    assert_eq!(claimed(&mut scene, std::slice::from_ref(&good_one)), ["REPORT_WITHHELD"]);
     assert_eq!(claimed(&mut scene, &[renumbered(&good_one, 2, first)]), ["REPORT_WITHHELD"]);
     assert_eq!(claimed(&mut scene, &[]), ["REPORT_WITHHELD"]);
     // Good reports from now on do not heal it; showing what was made does, and that tells what was to be hidden.
@@ -93,7 +93,7 @@ fn report_of_another_machine_is_withheld() {
     other.report("max");
     scene.report("17");
     let foreign = other.reports[1].clone();
-    assert_eq!(claimed(&mut scene, &[foreign.clone()]), ["REPORT_WITHHELD"]);
+    assert_eq!(claimed(&mut scene, std::slice::from_ref(&foreign)), ["REPORT_WITHHELD"]);
     // Beside the true one it is one too many.
     let both = [scene.reports[1].clone(), foreign];
     let challenge = scene.ask();

@@ -111,7 +111,7 @@ fn a_key_counts_only_while_the_boot_is_approved() {
 /// The digest of some event of the machine's PCR 4.
 fn confirmed(scene: &Scene) -> String {
     let log = avouch_bootlog::BootLog::parse(&scene.machine.boot_log).unwrap();
-    let event = log.events().iter().filter(|event| event.pcr == 4).last().unwrap();
+    let event = log.events().iter().rfind(|event| event.pcr == 4).unwrap();
     event.digest(crate::machine::BANK).unwrap().to_string()
 }
 
