@@ -89,7 +89,8 @@ fn run_scenarios(only: Option<&str>) -> Result<Tally> {
         let disk = lab.image(&agent, &mut print_step)?;
         return dual_source::standalone(&lab, &disk);
     }
-    let wanted: Vec<_> = scenarios::ALL.iter().filter(|s| only.is_none_or(|name| s.name == name)).collect();
+    let picked = |s: &&scenarios::Scenario| only.map_or(s.in_suite(), |name| s.name == name);
+    let wanted: Vec<_> = scenarios::ALL.iter().filter(picked).collect();
     ensure!(!wanted.is_empty(), "there is no such scenario; `cargo xtask lab list` shows them");
     let programs = build_programs()?;
     let lab = prepare()?;
