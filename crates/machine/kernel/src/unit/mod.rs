@@ -18,24 +18,8 @@ use crate::reading::{Facts, put};
 use crate::source::Refusal;
 use crate::{Pass, UnitAsk};
 
-/// Attributes of processes and threads, which a unit without any has not.
-const OF_PROCESSES: [Attribute; 46] = [
-    a::RLIMIT_CPU,
-    a::RLIMIT_FSIZE,
-    a::RLIMIT_DATA,
-    a::RLIMIT_STACK,
-    a::RLIMIT_CORE,
-    a::RLIMIT_RSS,
-    a::RLIMIT_NPROC,
-    a::RLIMIT_NOFILE,
-    a::RLIMIT_MEMLOCK,
-    a::RLIMIT_AS,
-    a::RLIMIT_LOCKS,
-    a::RLIMIT_SIGPENDING,
-    a::RLIMIT_MSGQUEUE,
-    a::RLIMIT_NICE,
-    a::RLIMIT_RTPRIO,
-    a::RLIMIT_RTTIME,
+/// Attributes of processes and threads, which a unit without any has not; [`process::RLIMITS`] beside them.
+const OF_PROCESSES: [Attribute; 30] = [
     a::OOM_SCORE_ADJ,
     a::NICE,
     a::CGROUP_MAIN,
@@ -113,7 +97,7 @@ impl Pass<'_> {
     /// Every attribute of processes is `refusal`.
     fn nothing(&self, refusal: &Refusal, facts: &mut Facts) {
         let of_others = [a::PROCESSES, a::EXEC_MAPPINGS, a::APPARMOR_PROFILE, a::SELINUX_CONTEXT, a::SMACK_LABEL];
-        for attribute in OF_PROCESSES.into_iter().chain(of_others) {
+        for attribute in process::RLIMITS.into_iter().chain(OF_PROCESSES).chain(of_others) {
             put(facts, attribute, refusal.reading());
         }
     }

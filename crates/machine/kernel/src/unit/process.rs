@@ -14,7 +14,7 @@ use crate::source::Refusal;
 const TRIES: usize = 3;
 
 /// By `RLIMIT_*` number.
-const RLIMITS: [Attribute; 16] = [
+pub(super) const RLIMITS: [Attribute; 16] = [
     a::RLIMIT_CPU,
     a::RLIMIT_FSIZE,
     a::RLIMIT_DATA,
