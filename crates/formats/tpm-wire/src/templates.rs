@@ -72,14 +72,17 @@ pub const AK: PublicArea<'static> = PublicArea {
         .with(Attributes::RESTRICTED)
         .with(Attributes::SIGN),
     auth_policy: &[],
-    key: Key::Ecc {
-        symmetric: Symmetric::Null,
-        scheme: Scheme::Ecdsa(HashAlg::Sha256),
-        curve: Curve::P256,
-        kdf: Kdf::Null,
-        x: &[],
-        y: &[],
-    },
+    key: ECDSA_P256,
+};
+
+/// What both keys that sign are: ECDSA with SHA-256 over P-256.
+const ECDSA_P256: Key<'static> = Key::Ecc {
+    symmetric: Symmetric::Null,
+    scheme: Scheme::Ecdsa(HashAlg::Sha256),
+    curve: Curve::P256,
+    kdf: Kdf::Null,
+    x: &[],
+    y: &[],
 };
 
 /// The PCRs whose values are the boot state that [`report_key`] is bound to. PCRs that move at run time are not among
@@ -101,14 +104,7 @@ pub const fn report_key(policy: &[u8; 32]) -> PublicArea<'_> {
             .with(Attributes::NO_DA)
             .with(Attributes::SIGN),
         auth_policy: policy,
-        key: Key::Ecc {
-            symmetric: Symmetric::Null,
-            scheme: Scheme::Ecdsa(HashAlg::Sha256),
-            curve: Curve::P256,
-            kdf: Kdf::Null,
-            x: &[],
-            y: &[],
-        },
+        key: ECDSA_P256,
     }
 }
 
