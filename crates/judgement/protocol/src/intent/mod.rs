@@ -7,6 +7,7 @@ mod unique;
 use std::collections::{BTreeMap, BTreeSet};
 
 use avouch_pairs::{Attribute, Intent, Level, subject};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::IntentError;
@@ -81,14 +82,7 @@ impl IntentFile {
     /// # Errors
     /// [`IntentError::Json`], [`IntentError::TooLong`]; the rest is checked by [`IntentFile::intent`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, IntentError> {
-        if bytes.len() > MAX_INTENT_BYTES {
-            return Err(IntentError::TooLong { got: bytes.len() });
-        }
-        serde_json::from_slice(bytes).map_err(|error| IntentError::Json {
-            line: error.line(),
-            column: error.column(),
-            reason: error.to_string(),
-        })
+        read(bytes, MAX_INTENT_BYTES)
     }
 
     /// The file's text, in lines for people, with a line break at its end.
@@ -134,6 +128,18 @@ fn unit(text: &str) -> Result<String, IntentError> {
         true => Ok(text.into()),
         false => Err(IntentError::Unit { got: text.into() }),
     }
+}
+
+/// JSON of at most `limit` bytes.
+fn read<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, IntentError> {
+    if bytes.len() > limit {
+        return Err(IntentError::TooLong { got: bytes.len() });
+    }
+    serde_json::from_slice(bytes).map_err(|error| IntentError::Json {
+        line: error.line(),
+        column: error.column(),
+        reason: error.to_string(),
+    })
 }
 
 fn listener(text: &str) -> Result<String, IntentError> {

@@ -38,14 +38,7 @@ impl SignedIntent {
     /// [`IntentError::Json`], [`IntentError::TooLong`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, IntentError> {
         // Base64 takes four bytes for three.
-        if bytes.len() > MAX_INTENT_BYTES.saturating_mul(2) {
-            return Err(IntentError::TooLong { got: bytes.len() });
-        }
-        serde_json::from_slice(bytes).map_err(|error| IntentError::Json {
-            line: error.line(),
-            column: error.column(),
-            reason: error.to_string(),
-        })
+        super::read(bytes, MAX_INTENT_BYTES.saturating_mul(2))
     }
 
     /// The JSON, with a line break at its end.
