@@ -239,8 +239,9 @@ impl Session<'_> {
     }
 
     fn answer_challenge<T: Transport>(&mut self, tpm: &mut Tpm<T>) -> Result<VerifiedReceipt, AgentError> {
-        let challenge = self.challenge()?;
-        let lacks_base = self.newest_receipt()?.is_some_and(|receipt| receipt.message().code == REPORT_BASE_MISSING);
+        let newest = self.newest_receipt()?;
+        let challenge = self.challenge(newest.as_ref())?;
+        let lacks_base = newest.is_some_and(|receipt| receipt.message().code == REPORT_BASE_MISSING);
         if let Some(reporter) = self.reporter.as_mut().filter(|_| lacks_base) {
             reporter.begin_anew();
         }
@@ -293,13 +294,12 @@ impl Session<'_> {
     }
 
     /// Asks for a challenge and checks it against the newest receipt.
-    fn challenge(&self) -> Result<CheckedChallenge, AgentError> {
-        let newest = self.newest_receipt()?;
+    fn challenge(&self, newest: Option<&VerifiedReceipt>) -> Result<CheckedChallenge, AgentError> {
         let (last_seq, last_record) =
-            newest.as_ref().map_or((0, Hash::ZERO), |newest| (newest.message().seq, newest.message().record_hash));
+            newest.map_or((0, Hash::ZERO), |newest| (newest.message().seq, newest.message().record_hash));
         let request = ChallengeRequest { v: VERSION, last_seq, last_record };
         let (_, bytes) = self.client.exchange::<avouch_protocol::Challenge>("/v1/challenge", &request.to_cbor())?;
-        match CheckedChallenge::check(bytes.clone(), self.enrolment, newest.as_ref()) {
+        match CheckedChallenge::check(bytes.clone(), self.enrolment, newest) {
             Ok(challenge) => {
                 if challenge.unshown() > 0 {
                     tracing::warn!(
@@ -311,7 +311,7 @@ impl Session<'_> {
                 // Without a receipt of this enrolment nothing that the challenge says is proven can be this one's.
                 Ok(if newest.is_some() { challenge } else { challenge.owing_everything() })
             }
-            Err(error) => Err(self.refused_challenge(error, bytes, newest.as_ref())?),
+            Err(error) => Err(self.refused_challenge(error, bytes, newest)?),
         }
     }
 
