@@ -33,5 +33,5 @@ pub use attribute::Attribute;
 pub use intent::{Intent, learn};
 pub use judge::judge;
 pub use level::Level;
-pub use observation::{Fact, Observation, Reading, Subject, UnitIdentity, subject};
+pub use observation::{Fact, Observation, Reading, Subject, UnitAsk, UnitIdentity, subject};
 pub use verdict::{CauseHint, Judged, LevelResult, LevelVerdict, Pair, PairFinding, PairVerdict, Severity, code};

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::Attribute;
 
@@ -93,6 +94,29 @@ pub struct UnitIdentity {
     pub attempts: u8,
     /// False when it changed during every attempt.
     pub steady: bool,
+}
+
+/// A unit, as far as the kernel must know of it to find its own objects. systemd names them, and names only: nothing
+/// here states what ought to be found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitAsk {
+    /// Its name with the suffix, e.g. `dbus.service`.
+    pub name: String,
+    /// `ControlGroup`, e.g. `/system.slice/dbus.service`; empty when it has none.
+    pub control_group: String,
+    /// `MainPID`; 0 when there is none.
+    pub main_pid: u32,
+    /// `ControlPID`; 0 when there is none.
+    pub control_pid: u32,
+    /// `FragmentPath`, then `DropInPaths`.
+    pub unit_files: Vec<String>,
+    /// Absolute paths of the directories that systemd makes for the unit.
+    pub directories: Vec<String>,
+    /// `Listen` of a socket unit: type (`Stream`, `Datagram`, `SequentialPacket`, `FIFO`, `Special`, `Netlink`,
+    /// `MessageQueue`) and address, as systemd spells them.
+    pub sockets: Vec<(String, String)>,
+    /// Paths among the addresses of a socket unit.
+    pub socket_paths: Vec<String>,
 }
 
 /// One fact and what each witness says of it.

@@ -33,7 +33,8 @@ use crate::host::Sweep;
 use crate::parse::stat::Stat;
 use crate::source::Root;
 
-pub use ask::{HostAsk, UnitAsk};
+pub use ask::HostAsk;
+pub use avouch_pairs::UnitAsk;
 pub use pass::Pass;
 pub use source::{Directory, Source};
 

@@ -26,10 +26,11 @@ mod unit;
 
 #[doc(no_inline)]
 pub use avouch_pairs::Observation;
+pub use avouch_pairs::UnitAsk;
 pub use configured::configured;
 pub use connect::How;
 pub use error::SystemdError;
 pub use manager::{DEADLINE, Manager};
 pub use property::allowed;
 pub use signal::{Change, Changes};
-pub use unit::{Ask, Identity, UnitRef, UnitState};
+pub use unit::{Identity, UnitRef, UnitState};

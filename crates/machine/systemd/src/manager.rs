@@ -9,7 +9,7 @@ use crate::answer::{Answers, Key};
 use crate::connect::Via;
 use crate::dbus::{Call, Connection, Message};
 use crate::property::{self, CGROUP, Kind, On, Row, Spelled, UNIT};
-use crate::{Ask, Changes, How, Identity, SystemdError, UnitRef, UnitState};
+use crate::{Changes, How, Identity, SystemdError, UnitAsk, UnitRef, UnitState};
 
 /// How long one exchange with systemd may take.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -353,11 +353,11 @@ fn identity(answers: &Answers) -> Identity {
     }
 }
 
-fn ask(unit: &UnitRef, answers: &Answers, identity: &Identity) -> Ask {
+fn ask(unit: &UnitRef, answers: &Answers, identity: &Identity) -> UnitAsk {
     let of_unit = |name| answers.text((On::Unit, name)).filter(|path| !path.is_empty());
     let sockets = answers.pairs((On::Type, "Listen"));
     let paths = sockets.iter().filter(|(kind, address)| property::is_path(kind, address));
-    Ask {
+    UnitAsk {
         name: unit.name.clone(),
         control_group: answers.text((On::Type, "ControlGroup")).unwrap_or_default(),
         main_pid: identity.main_pid,

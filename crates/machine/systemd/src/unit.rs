@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use avouch_pairs::{Attribute, Fact, UnitIdentity};
+use avouch_pairs::{Attribute, Fact, UnitAsk, UnitIdentity};
 
 /// One line of systemd's list of units.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,27 +42,6 @@ pub struct Identity {
     pub started_usec: u64,
 }
 
-/// What the kernel has to be asked about a unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
-    /// The unit's name.
-    pub name: String,
-    /// `ControlGroup`: path below the root of the hierarchy; empty when the unit has none.
-    pub control_group: String,
-    /// `MainPID`; 0 when there is none.
-    pub main_pid: u32,
-    /// `ControlPID`; 0 when there is none.
-    pub control_pid: u32,
-    /// `FragmentPath` and `DropInPaths`.
-    pub unit_files: Vec<String>,
-    /// Absolute paths of state, cache, logs, runtime and configuration directories.
-    pub directories: Vec<String>,
-    /// `Listen`: type and address, as systemd spells them.
-    pub sockets: Vec<(String, String)>,
-    /// Those of the addresses that are paths in the file system.
-    pub socket_paths: Vec<String>,
-}
-
 /// Everything systemd says of a unit that is on the allow-list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitState {
@@ -71,7 +50,7 @@ pub struct UnitState {
     /// The facts, each with its orchestrator column filled.
     pub facts: BTreeMap<Attribute, Fact>,
     /// What the kernel has to be asked.
-    pub ask: Ask,
+    pub ask: UnitAsk,
 }
 
 // === impl Identity ===

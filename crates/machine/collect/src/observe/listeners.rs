@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use avouch_pairs::{Fact, Observation, Reading, attribute, subject};
-use avouch_systemd::Ask;
+use avouch_systemd::UnitAsk;
 
 /// VMADDR_CID_ANY.
 const ANY_CID: &str = "4294967295";
 
 /// A subject for each socket that a unit's `Listen` names, with the units, types and addresses that name it.
-pub(super) fn declared(asks: &[Ask]) -> Observation {
+pub(super) fn declared(asks: &[UnitAsk]) -> Observation {
     let mut observation = Observation::default();
     for ask in asks {
         for (kind, address) in &ask.sockets {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use avouch_kernel::{HostAsk, Kernel};
 use avouch_pairs::{Attribute, Fact, Level, Observation, Reading, Subject, attribute, subject};
-use avouch_systemd::{Ask, Manager, SystemdError, UnitRef, configured};
+use avouch_systemd::{Manager, SystemdError, UnitAsk, UnitRef, configured};
 
 use sandwich::Sandwich;
 
@@ -49,7 +49,7 @@ pub struct Observer {
 /// A unit that was read, and what the kernel was asked about it.
 struct Read {
     subject: Subject,
-    ask: Ask,
+    ask: UnitAsk,
 }
 
 // === impl Observer ===
@@ -88,7 +88,7 @@ impl Observer {
     }
 
     /// Every unit in scope, both columns; what the kernel was asked about each.
-    fn units(&mut self, scope: &Scope, until: Instant, observation: &mut Observation) -> Vec<Ask> {
+    fn units(&mut self, scope: &Scope, until: Instant, observation: &mut Observation) -> Vec<UnitAsk> {
         let mut silence = None;
         let listed = match listed(self.manager.as_mut(), scope) {
             Ok(listed) => listed,
@@ -128,7 +128,7 @@ impl Observer {
     }
 
     /// Units that systemd was not asked about, or did not answer for, found by their cgroups.
-    fn kernel_alone(&self, scope: &Scope, reason: &str, asks: &mut Vec<Ask>, observation: &mut Observation) {
+    fn kernel_alone(&self, scope: &Scope, reason: &str, asks: &mut Vec<UnitAsk>, observation: &mut Observation) {
         let pass = self.kernel.begin();
         for (control_group, name) in self.kernel.unit_groups() {
             let wanted = scope.units.as_ref().is_none_or(|names| names.contains(&name));
@@ -136,8 +136,8 @@ impl Observer {
             if !wanted || observation.subjects.contains_key(&key) {
                 continue;
             }
-            let ask = Ask { name, control_group, ..Ask::default() };
-            let mut subject = pass.unit(&sandwich::kernel_ask(&ask));
+            let ask = UnitAsk { name, control_group, ..UnitAsk::default() };
+            let mut subject = pass.unit(&ask);
             unreadable(&mut subject, reason);
             observation.subjects.insert(key, subject);
             asks.push(ask);
@@ -163,7 +163,7 @@ impl Observer {
     }
 
     /// The machine as a whole, and the listeners that socket units name.
-    fn host(&self, scope: &Scope, asks: &[Ask], observation: &mut Observation) {
+    fn host(&self, scope: &Scope, asks: &[UnitAsk], observation: &mut Observation) {
         let declared = listeners::declared(asks);
         let mut sysctls: BTreeSet<String> = scope.sysctls.iter().cloned().collect();
         let configured = observation.subjects.keys().filter_map(|name| name.strip_prefix(subject::SYSCTL));

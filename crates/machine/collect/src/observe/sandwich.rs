@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use avouch_kernel::{Kernel, Pass, UnitAsk};
+use avouch_kernel::{Kernel, Pass};
 use avouch_pairs::{Observation, Reading, Subject, attribute};
-use avouch_systemd::{Ask, Manager, SystemdError, UnitRef, UnitState};
+use avouch_systemd::{Manager, SystemdError, UnitRef, UnitState};
 
 use super::Read;
 
@@ -97,12 +97,11 @@ fn attempt(manager: &mut Manager, kernel: &Kernel, pass: &Pass<'_>, unit: &UnitR
     let main = state.identity.main_pid;
     let start = || if main == 0 { Some(0) } else { kernel.process_start(main) };
     let before = start();
-    let ask = kernel_ask(&state.ask);
-    let mut seen = pass.unit(&ask);
+    let mut seen = pass.unit(&state.ask);
     let mut executed = all_executed(&state, &seen);
     if executed && is_young(&state) {
         // The programs are read last, so what is read after they were all right is of the programs.
-        seen = pass.unit(&ask);
+        seen = pass.unit(&state.ask);
         executed = all_executed(&state, &seen);
     }
     let lives = before.is_some() && before == start();
@@ -150,20 +149,6 @@ fn census(manager: &mut Manager, unit: &UnitRef, state: &UnitState, kernel: &Sub
 /// Whether systemd has nothing of this unit any more.
 fn gone(state: &UnitState) -> bool {
     matches!(state.identity.active_state.as_str(), "" | "inactive")
-}
-
-/// The same in the kernel's words.
-pub(super) fn kernel_ask(ask: &Ask) -> UnitAsk {
-    UnitAsk {
-        name: ask.name.clone(),
-        control_group: ask.control_group.clone(),
-        main_pid: ask.main_pid,
-        control_pid: ask.control_pid,
-        unit_files: ask.unit_files.clone(),
-        directories: ask.directories.clone(),
-        sockets: ask.sockets.clone(),
-        socket_paths: ask.socket_paths.clone(),
-    }
 }
 
 // === impl Attempt ===
