@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     for row in rows() {
         let named = tests.get(&row).map_or(&[][..], Vec::as_slice);
         println!("{:<5} {}", row.to_uppercase(), if named.is_empty() { "NO TEST".into() } else { named.join(", ") });
-        tally += Tally::one(!named.is_empty());
+        tally += Tally::one(&row, !named.is_empty());
     }
     println!("{tally}");
     Ok(tally.exit_code())

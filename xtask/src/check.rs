@@ -14,14 +14,14 @@ use crate::tally::Tally;
 pub(crate) fn run() -> Result<ExitCode> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec()?;
     let changed = changed_packages(&metadata)?;
-    let mut tally = Tally::one(holds(&mut cargo(&["fmt", "--all", "--check"])));
+    let mut tally = Tally::one("cargo fmt", holds(&mut cargo(&["fmt", "--all", "--check"])));
     if changed.is_empty() {
         eprintln!("no package changed");
     } else {
         eprintln!("changed: {}", changed.iter().cloned().collect::<Vec<_>>().join(" "));
         let packages: Vec<&str> = changed.iter().flat_map(|name| ["-p", name.as_str()]).collect();
         let clippy = [&["clippy", "--quiet", "--all-targets"], packages.as_slice(), &["--", "-D", "warnings"]].concat();
-        tally += Tally::one(holds(&mut cargo(&clippy)));
+        tally += Tally::one("cargo clippy", holds(&mut cargo(&clippy)));
         tally += nextest::run("check", &packages, &nextest::Pick::Unit)?;
     }
     println!("{tally}");

@@ -8,9 +8,9 @@ use crate::walls;
 
 /// Formatting, clippy with warnings denied, and the walls; one test each.
 pub(crate) fn run() -> Result<Tally> {
-    let mut tally = Tally::one(holds(&mut cargo(&["fmt", "--all", "--check"])));
-    tally +=
-        Tally::one(holds(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])));
+    let mut tally = Tally::one("cargo fmt", holds(&mut cargo(&["fmt", "--all", "--check"])));
+    let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    tally += Tally::one("cargo clippy", holds(&mut cargo(&clippy)));
     tally += walls::check()?;
     Ok(tally)
 }

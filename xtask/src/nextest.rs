@@ -59,8 +59,7 @@ pub(crate) fn run_with(name: &str, packages: &[&str], pick: &Pick, variable: Opt
         bail!("no test ran: a suite without tests proves nothing");
     }
     if !status.success() && tally.failed == 0 {
-        eprintln!("the test runner ended with {status}; see {}", log_path.display());
-        tally.failed += 1;
+        tally += Tally::failure(&format!("the test runner ended with {status}; see {}", log_path.display()));
     }
     Ok(tally)
 }
@@ -124,6 +123,7 @@ struct Counted {
     passed: u64,
     failed: u64,
     skipped: u64,
+    failures: Vec<String>,
     summaries: u64,
     showing: bool,
     /// False in this file's own tests: what they printed would be counted by the run that they are part of.
@@ -132,7 +132,16 @@ struct Counted {
 
 impl Counted {
     fn by(runner: Runner) -> Self {
-        Self { runner, passed: 0, failed: 0, skipped: 0, summaries: 0, showing: false, echo: true }
+        Self {
+            runner,
+            passed: 0,
+            failed: 0,
+            skipped: 0,
+            failures: Vec::new(),
+            summaries: 0,
+            showing: false,
+            echo: true,
+        }
     }
 
     fn echo(&self, line: &str) {
@@ -145,6 +154,7 @@ impl Counted {
         let text = line.trim_start();
         if text.starts_with("skipped:") {
             self.skipped += 1;
+            self.failures.extend(in_ci().then(|| text.to_owned()));
             self.echo(&format!("    {text}"));
         } else if let Some(rest) = text.strip_prefix("Summary [").filter(|_| self.runner == Runner::Nextest) {
             self.summaries += 1;
@@ -165,7 +175,13 @@ impl Counted {
     fn show(&mut self, line: &str, text: &str) {
         if text.starts_with("PASS [") || text.starts_with("SLOW [") {
             self.showing = false;
-        } else if text.starts_with("FAIL [") || text.starts_with("SIG") || text.starts_with("error") {
+        } else if let Some(name) = failed_test(text) {
+            // nextest names each failure again after its summary.
+            if self.summaries == 0 {
+                self.failures.push(name.to_owned());
+            }
+            self.showing = true;
+        } else if text.starts_with("error") {
             self.showing = true;
         }
         if self.showing || text.starts_with("counted:") || text.starts_with("warning: unused") {
@@ -180,11 +196,19 @@ impl Counted {
             let passed = self.passed.saturating_sub(self.skipped);
             if in_ci && self.skipped > 0 {
                 self.echo(&format!("{} tests were skipped, which CI does not allow", self.skipped));
-                return Tally { passed, failed: self.failed + self.skipped, skipped: 0 };
+                let failures = self.failures.clone();
+                return Tally { passed, failed: self.failed + self.skipped, skipped: 0, failures };
             }
-            Tally { passed, failed: self.failed, skipped: self.skipped }
+            Tally { passed, failed: self.failed, skipped: self.skipped, failures: self.failures.clone() }
         })
     }
+}
+
+/// The name of a test that failed, timed out or was ended by a signal, in nextest's line about it.
+fn failed_test(line: &str) -> Option<&str> {
+    let (state, rest) = line.split_once(" [")?;
+    let ended = matches!(state, "FAIL" | "TIMEOUT" | "ABORT") || state.starts_with("SIG");
+    ended.then(|| rest.split_once(']').map_or(rest, |(_, name)| name.trim()))
 }
 
 fn number_before(text: &str, unit: &str) -> u64 {
@@ -214,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn failures_are_named_once() {
+        let fail = "        FAIL [   0.012s] (3/9) avouch-ima template::tests::all_widths";
+        let signal = "     SIGSEGV [   0.012s] avouch-ima other";
+        let summary = "     Summary [   0.231s] 14 tests run: 12 passed, 2 failed, 3 skipped";
+        let counted = read(Runner::Nextest, &[fail, signal, summary, fail, signal]);
+        assert_eq!(counted.failures, ["(3/9) avouch-ima template::tests::all_widths", "avouch-ima other"]);
+    }
+
+    #[test]
     fn cargo_test_results_are_summed() {
         let counted = read(Runner::CargoTest, &[ONE, ONE]);
         assert_eq!((counted.passed, counted.failed), (6, 2));
@@ -224,8 +257,8 @@ mod tests {
         let mut counted = read(Runner::Nextest, &["     Summary [   0.231s] 2 tests run: 2 passed, 0 skipped"]);
         // Not read from a line: the runner of this very test would count it.
         counted.skipped = 1;
-        assert_eq!(counted.tally(false), Some(Tally { passed: 1, failed: 0, skipped: 1 }));
-        assert_eq!(counted.tally(true), Some(Tally { passed: 1, failed: 1, skipped: 0 }));
+        assert_eq!(counted.tally(false), Some(Tally { passed: 1, skipped: 1, ..Tally::default() }));
+        assert_eq!(counted.tally(true), Some(Tally { passed: 1, failed: 1, ..Tally::default() }));
     }
 
     #[test]

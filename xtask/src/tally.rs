@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use std::process::ExitCode;
 
 /// Counts over all runners.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Tests that ran and held.
     pub passed: u64,
@@ -13,12 +13,24 @@ pub(crate) struct Tally {
     pub failed: u64,
     /// Tests that could not run here and said why.
     pub skipped: u64,
+    /// What did not hold, as far as it has a name; repeated at the end of a long run, where it is looked for.
+    pub failures: Vec<String>,
 }
 
 impl Tally {
     /// One check with one outcome.
-    pub(crate) fn one(passed: bool) -> Self {
-        Self { passed: passed.into(), failed: (!passed).into(), skipped: 0 }
+    pub(crate) fn one(name: &str, passed: bool) -> Self {
+        if passed { Self { passed: 1, ..Self::default() } } else { Self::failure(name) }
+    }
+
+    /// One check that did not hold.
+    pub(crate) fn failure(name: &str) -> Self {
+        Self { failed: 1, failures: vec![name.to_owned()], ..Self::default() }
+    }
+
+    /// One check that cannot be made here.
+    pub(crate) fn skip() -> Self {
+        Self { skipped: 1, ..Self::default() }
     }
 
     /// Reads the line that [`Tally`]'s `Display` writes.
@@ -27,7 +39,8 @@ impl Tally {
             .into_iter()
             .zip(line.split(", "))
             .map(|(word, part)| part.strip_suffix(word).and_then(|number| number.trim().parse().ok()));
-        Some(Self { passed: numbers.next()??, failed: numbers.next()??, skipped: numbers.next()?? })
+        let (passed, failed, skipped) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        Some(Self { passed, failed, skipped, failures: Vec::new() })
     }
 
     /// Failure when something failed, and also when nothing ran: an empty run proves nothing.
@@ -41,6 +54,7 @@ impl AddAssign for Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 }
 
@@ -56,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_line_that_is_written_is_read() {
-        let tally = Tally { passed: 9, failed: 1, skipped: 12 };
+        let tally = Tally { passed: 9, failed: 1, skipped: 12, ..Tally::default() };
         assert_eq!(Tally::read(&tally.to_string()), Some(tally));
         assert_eq!(Tally::read("9 passed, 1 failed"), None);
         assert_eq!(Tally::read("nothing"), None);

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::command::{cargo, must, root};
 use crate::nextest::{self, Pick};
-use crate::stage::stage;
+use crate::stage::Stages;
 use crate::tally::Tally;
 use crate::verifier::build_programs;
 use crate::{demo, lab, lint};
@@ -48,22 +48,23 @@ const ALL: [(Suite, u64); 8] = [
 
 /// Runs `suites`, or all of them; the last line on standard output is the tally.
 pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
-    let mut tally = Tally::default();
+    let mut stages = Stages::default();
     let needs_lab = |suite: &Suite| matches!(suite, Suite::Lab | Suite::Demo);
     if suites.is_empty() || suites.iter().any(needs_lab) {
-        tally += stage("packages", Duration::from_secs(180), || packages(suites));
+        stages.run("packages", Duration::from_secs(180), || packages(suites));
     }
     if suites.is_empty() {
-        tally += stage("build", Duration::from_secs(360), build);
-        tally += stage("programs", Duration::from_secs(180), || build_programs().map(|_| Tally::default()));
+        stages.run("build", Duration::from_secs(360), build);
+        stages.run("programs", Duration::from_secs(180), || build_programs().map(|_| Tally::default()));
     }
     for (suite, budget) in ALL {
         if suites.is_empty() || suites.contains(&suite) {
-            tally += stage(&format!("{suite:?}").to_lowercase(), Duration::from_secs(budget), || run_suite(suite));
+            stages.run(&format!("{suite:?}").to_lowercase(), Duration::from_secs(budget), || run_suite(suite));
         }
     }
-    println!("{tally}");
-    Ok(tally.exit_code())
+    stages.summary();
+    println!("{}", stages.tally());
+    Ok(stages.tally().exit_code())
 }
 
 /// What is fetched; boot programs too when unit tests follow, whose budget has no time for it.
@@ -108,7 +109,7 @@ fn corpus() -> Result<Tally> {
     match std::env::var_os("AVOUCH_CORPUS") {
         None => {
             eprintln!("skipped: AVOUCH_CORPUS is not set; point it at a folder with an INDEX.tsv to run real inputs");
-            Ok(Tally { skipped: 1, ..Tally::default() })
+            Ok(Tally::skip())
         }
         Some(path) => {
             let index = root().join(path).join("INDEX.tsv");

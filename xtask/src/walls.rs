@@ -85,7 +85,7 @@ pub(crate) fn check() -> Result<Tally> {
     for (wall, breaches) in walls {
         eprintln!("{} {wall}", if breaches.is_empty() { "stands:" } else { "BROKEN:" });
         breaches.iter().for_each(|breach| eprintln!("    {breach}"));
-        tally += Tally::one(breaches.is_empty());
+        tally += Tally::one(wall, breaches.is_empty());
     }
     Ok(tally)
 }

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 /// Runs the demo and counts it as one test.
 pub(crate) fn suite() -> Result<Tally> {
     run(&Options::default())?;
-    Ok(Tally::one(true))
+    Ok(Tally::one("demo", true))
 }
 
 /// Runs the demo; an error says what was expected and did not happen.

@@ -128,7 +128,7 @@ fn count(scenario: &Scenario, result: Result<()>) -> Tally {
         Ok(()) => eprintln!("PASS {}: {}", scenario.name, scenario.what),
         Err(error) => eprintln!("FAIL {}: {error:#}", scenario.name),
     }
-    Tally::one(result.is_ok())
+    Tally::one(scenario.name, result.is_ok())
 }
 
 fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
@@ -163,7 +163,7 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
     })();
     if let Err(error) = result {
         eprintln!("FAIL the lab's node: {error:#}");
-        tally += Tally::one(false);
+        tally += Tally::failure("the node of the lab");
     }
     tally
 }

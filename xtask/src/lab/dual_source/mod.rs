@@ -158,7 +158,7 @@ fn count(name: &str, result: Result<()>) -> Tally {
         Ok(()) => eprintln!("PASS {name}"),
         Err(error) => eprintln!("FAIL {name}: {error:#}"),
     }
-    Tally::one(result.is_ok())
+    Tally::one(name, result.is_ok())
 }
 
 fn setup(machine: &mut Machine<'_>) -> Result<()> {
