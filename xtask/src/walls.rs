@@ -11,8 +11,8 @@ use crate::tally::Tally;
 
 /// Floors from the ground up; a package may depend on its own floor and on those below it.
 const FLOORS: [&str; 4] = ["crates/formats/", "crates/judgement/", "crates/machine/", "crates/programs/"];
-/// Outside crates that judgement may name: encodings, and in `crypto` alone the cryptography.
-const JUDGEMENT_MAY_NAME: [&str; 13] = [
+/// Outside crates that judgement may name: encodings, likeness of words, and in `crypto` alone the cryptography.
+const JUDGEMENT_MAY_NAME: [&str; 16] = [
     "aws-lc-rs",
     "data-encoding",
     "der",
@@ -23,8 +23,11 @@ const JUDGEMENT_MAY_NAME: [&str; 13] = [
     "rustls-pki-types",
     "rustls-webpki",
     "serde",
+    "serde-saphyr",
     "serde_json",
     "sha2",
+    "strsim",
+    "toml",
     "zeroize",
 ];
 /// Libraries of cryptography that only `avouch-crypto` names.

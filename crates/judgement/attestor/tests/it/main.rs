@@ -1,0 +1,1 @@
+//! The local attestor, judged from outside.
