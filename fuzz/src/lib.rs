@@ -9,12 +9,16 @@
 #![forbid(unsafe_code)]
 
 mod appraisal;
+mod attestor;
 pub mod mutate;
 mod pairs;
 pub mod seeds;
 mod targets;
 
 pub use appraisal::appraisal;
+pub use attestor::{
+    attestor_audit, attestor_baseline, attestor_bundle, attestor_request, attestor_toml, attestor_yaml,
+};
 pub use pairs::pairs;
 pub use targets::*;
 
@@ -25,6 +29,12 @@ pub type Target = fn(&[u8]) -> bool;
 pub const TARGETS: &[(&str, Target)] = &[
     ("appraisal", appraisal),
     ("attest", attest),
+    ("attestor_audit", attestor_audit),
+    ("attestor_baseline", attestor_baseline),
+    ("attestor_bundle", attestor_bundle),
+    ("attestor_request", attestor_request),
+    ("attestor_toml", attestor_toml),
+    ("attestor_yaml", attestor_yaml),
     ("bootlog", bootlog),
     ("cel", cel),
     ("cel_cbor", cel_cbor),

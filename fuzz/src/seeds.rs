@@ -39,6 +39,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "appraisal" => appraisals(),
         "attest" => attestations(),
+        name if name.starts_with("attestor_") => crate::attestor::seeds(name),
         "cel_cbor" => vec![cel_cbor()],
         "cel_json" => vec![CEL_JSON.as_bytes().to_vec()],
         "certificate" => {

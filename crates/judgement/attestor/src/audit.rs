@@ -10,6 +10,7 @@ use avouch_protocol::Hash;
 use serde::Deserialize;
 
 use crate::bundle::Bundle;
+use crate::request::is_object;
 use crate::state::State;
 
 /// Longest line that is read: a bundle with many failures is a few tens of kilobytes.
@@ -111,6 +112,9 @@ impl Chain {
         let broken = |why| Broken { line: number, why };
         if line.len() > MAX_LINE_BYTES {
             return Err(broken(BrokenWhy::TooLong));
+        }
+        if !is_object(line) {
+            return Err(broken(BrokenWhy::NoBundle));
         }
         let link: Link = serde_json::from_slice(line).map_err(|_| broken(BrokenWhy::NoBundle))?;
         let wanted = self.tail.seq.saturating_add(1);

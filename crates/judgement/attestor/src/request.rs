@@ -41,6 +41,10 @@ impl RefreshRequest {
         if body.is_empty() {
             return Ok(Self { request_nonce: None });
         }
+        // serde takes an array for a struct, too.
+        if !is_object(body) {
+            return Err(BodyError::Json);
+        }
         let body: Body = serde_json::from_slice(body).map_err(|_| BodyError::Json)?;
         let nonce = body.request_nonce.map(|text| {
             let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -48,6 +52,11 @@ impl RefreshRequest {
         });
         Ok(Self { request_nonce: nonce.transpose()? })
     }
+}
+
+/// Whether JSON begins an object.
+pub(crate) fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'{')
 }
 
 /// A key that stands there has a text, never null.

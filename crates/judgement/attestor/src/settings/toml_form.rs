@@ -24,7 +24,10 @@ fn entries(table: &DeTable<'_>, lines: &Lines) -> Vec<Entry> {
         key: String::from(std::borrow::Cow::as_ref(key.get_ref())),
         value: node(value, lines),
     };
-    table.iter().map(|(key, value)| entry(key, value)).collect()
+    let mut entries: Vec<Entry> = table.iter().map(|(key, value)| entry(key, value)).collect();
+    // The table is sorted by key; what is refused first should be what stands first.
+    entries.sort_by_key(|entry| entry.line);
+    entries
 }
 
 fn node(value: &toml::Spanned<DeValue<'_>>, lines: &Lines) -> Node {
