@@ -1,10 +1,12 @@
-//! A live node: its measurement logs, and what systemd and the kernel say of its units ([`observe`], [`watch`]).
+//! A live node: its measurement logs, what systemd and the kernel say of its units ([`observe`], [`watch`]), and what
+//! an appliance's own attestation reads ([`appliance`]).
 //!
-//! Nothing of the logs is parsed or judged here: the bytes go to the verifier as they are. Pseudo files report size 0, so every
-//! file is read until its end; every read stops at a limit that the caller gives, so a damaged or hostile file costs
-//! at most that much memory.
+//! Nothing of the logs is judged here, and what goes to a verifier is not even parsed: [`Securityfs`] gives the bytes
+//! as they are. Pseudo files report size 0, so every file is read until its end; every read stops at a limit that the
+//! caller gives, so a damaged or hostile file costs at most that much memory.
 #![forbid(unsafe_code)]
 
+pub mod appliance;
 pub mod observe;
 pub mod watch;
 
@@ -16,6 +18,9 @@ use thiserror::Error;
 
 /// Where the kernel mounts securityfs.
 pub const SECURITYFS: &str = "/sys/kernel/security";
+
+/// What is read at once of a list that is not kept.
+const PIECE: usize = 64 * 1024;
 
 /// Where systemd writes down what it measures in userspace (systemd-pcrextend, systemd-cryptsetup and others).
 pub const USERSPACE_LOG: &str = "/run/log/systemd/tpm2-measure.log";
@@ -140,6 +145,34 @@ impl Securityfs {
                 Ok(ImaList { spelling: ImaSpelling::Ascii, from_byte: 0, bytes })
             }
             read => read,
+        }
+    }
+
+    /// The binary IMA list from its start, piece by piece, for what is searched rather than kept; until its end, or
+    /// until `take` says false.
+    ///
+    /// # Errors
+    /// [`CollectError::Absent`] where the kernel has no IMA; [`CollectError::TooLong`] after `limit` bytes.
+    pub fn ima_pieces(&self, limit: u64, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), CollectError> {
+        let log = self.log("the IMA list", "ima/binary_runtime_measurements");
+        let mut file = File::open(&log.path).map_err(|error| log.refusal(error))?;
+        let mut piece = vec![0; PIECE];
+        let mut total = 0_u64;
+        loop {
+            let count = match file.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(log.refusal(error)),
+            };
+            total = total.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+            if total > limit {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                return Err(CollectError::TooLong { log: log.name, path: log.path, limit });
+            }
+            if !take(piece.get(..count).unwrap_or_default()) {
+                return Ok(());
+            }
         }
     }
 
