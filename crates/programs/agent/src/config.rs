@@ -262,17 +262,23 @@ fn absolute_path(key: &'static str, value: &toml::Value) -> Result<PathBuf, Conf
 }
 
 fn tpm_address(value: &toml::Value) -> Result<TpmAddress, ConfigError> {
-    let refused = || ConfigError::Value { key: "tpm", wanted: TPM_FORM, got: value.to_string() };
-    let text = value.as_str().ok_or_else(refused)?;
-    match text.split_once(':') {
-        Some(("device", path)) if Path::new(path).is_absolute() => Ok(TpmAddress::Device(path.into())),
-        Some(("unix", path)) if Path::new(path).is_absolute() => Ok(TpmAddress::Software(text.to_owned())),
-        Some(("tcp", peer)) if peer.contains(':') => Ok(TpmAddress::Software(text.to_owned())),
-        _ => Err(refused()),
-    }
+    let address = value.as_str().and_then(TpmAddress::of);
+    address.ok_or_else(|| ConfigError::Value { key: "tpm", wanted: TPM_FORM, got: value.to_string() })
 }
 
 // === impl TpmAddress ===
+
+impl TpmAddress {
+    /// The address that is written so; `None` where it is none.
+    pub fn of(text: &str) -> Option<Self> {
+        match text.split_once(':')? {
+            ("device", path) if Path::new(path).is_absolute() => Some(Self::Device(path.into())),
+            ("unix", path) if Path::new(path).is_absolute() => Some(Self::Software(text.to_owned())),
+            ("tcp", peer) if peer.contains(':') => Some(Self::Software(text.to_owned())),
+            _ => None,
+        }
+    }
+}
 
 impl fmt::Display for TpmAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

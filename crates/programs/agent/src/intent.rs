@@ -112,12 +112,19 @@ pub fn execute(config: &Config, command: &IntentCommand) -> Result<Exit, AgentEr
 /// # Errors
 /// [`IntentTrouble`]; an intent that cannot be believed is never left out in silence.
 pub fn declared(config: &Config, named: Option<&Path>) -> Result<Option<Declared>, IntentTrouble> {
-    let pinned = config.observe.intent.as_ref();
-    match (named, pinned) {
-        (Some(path), pinned) => read(path, pinned, true).map(Some),
-        (None, Some(pinned)) => read(&pinned.path, Some(pinned), false).map(Some),
-        (None, None) => Ok(None),
+    let by_key = config.observe.intent.as_ref();
+    match named {
+        Some(path) => read(path, by_key, true).map(Some),
+        None => pinned(by_key),
     }
+}
+
+/// The intent that is pinned, which must carry the pinned key's signature.
+///
+/// # Errors
+/// As [`declared`].
+pub fn pinned(pinned: Option<&PinnedIntent>) -> Result<Option<Declared>, IntentTrouble> {
+    pinned.map(|pinned| read(&pinned.path, Some(pinned), false)).transpose()
 }
 
 fn read(path: &Path, pinned: Option<&PinnedIntent>, unsigned_may_be: bool) -> Result<Declared, IntentTrouble> {

@@ -1,6 +1,6 @@
 //! Opens the TPM that the configuration names.
 
-use avouch_tpm::{Tpm, Transport};
+use avouch_tpm::{Patience, Tpm, Transport};
 use avouch_tpm_wire::Handle;
 use avouch_tpm_wire::command::FlushContext;
 
@@ -15,7 +15,15 @@ pub type AnyTpm = Tpm<Box<dyn Transport + Send>>;
 /// # Errors
 /// [`AgentError::TpmOpen`], [`AgentError::Tpm`].
 pub fn open(address: &TpmAddress) -> Result<AnyTpm, AgentError> {
-    let mut tpm = avouch_tpm::open(&address.to_string()).map(Tpm::new)?;
+    open_within(address, Patience::default())
+}
+
+/// As [`open`], and waits for a busy TPM within other bounds.
+///
+/// # Errors
+/// [`AgentError::TpmOpen`], [`AgentError::Tpm`].
+pub fn open_within(address: &TpmAddress, patience: Patience) -> Result<AnyTpm, AgentError> {
+    let mut tpm = avouch_tpm::open(&address.to_string()).map(|transport| Tpm::with_patience(transport, patience))?;
     if let TpmAddress::Software(_) = address {
         flush_leftovers(&mut tpm)?;
     }

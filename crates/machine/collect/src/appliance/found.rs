@@ -67,3 +67,18 @@ impl<T> From<Result<T, Found<T>>> for Found<T> {
         result.map_or_else(|found| found, Self::Value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absence_refusal_and_failure_are_kept_apart() {
+        assert_eq!(Found::<()>::errno("x", Errno::NOENT), Found::Absent);
+        assert_eq!(Found::<()>::errno("x", Errno::NOTDIR), Found::Absent);
+        for errno in [Errno::ACCESS, Errno::PERM] {
+            assert!(matches!(Found::<()>::errno("x", errno), Found::Denied(why) if why.starts_with("x may not be read")));
+        }
+        assert!(matches!(Found::<()>::errno("x", Errno::IO), Found::Failed(why) if why.starts_with("x cannot be read")));
+    }
+}

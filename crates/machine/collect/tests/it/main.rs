@@ -1,3 +1,5 @@
-//! Events of this machine.
+//! Events of this machine, and what an appliance's own attestation reads of trees and of real processes.
 
+mod appliance;
+mod tree;
 mod watch;

@@ -4,10 +4,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use avouch_collect::appliance::{Asked, Seen};
 use avouch_pairs::Observation;
 use avouch_protocol::{Message, Observed as Travelling, VERSION};
 
-use super::{Answer, Ask, EventKind, LinkError, Request, ScopeAsked, Told, peer_uid, receive, send};
+use super::{Answer, Ask, EventKind, LinkError, Peers, Request, ScopeAsked, Told, receive, send};
 
 /// Longest pass that is waited for: a thousand units take seconds, a witness that hangs has deadlines of its own.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collector {
     path: PathBuf,
+    peers: Peers,
 }
 
 /// One pass.
@@ -39,9 +41,14 @@ pub struct Events {
 // === impl Collector ===
 
 impl Collector {
-    /// The collector that listens at `path`.
+    /// The collector that listens at `path` as this process's user.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), peers: Peers::OwnUser }
+    }
+
+    /// The collector that listens at `path` as root: for a process that is not root itself.
+    pub fn of_root(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), peers: Peers::Root }
     }
 
     /// Where it listens.
@@ -64,6 +71,18 @@ impl Collector {
         }
     }
 
+    /// Has it read what this process may not.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub fn appliance(&self, asked: Asked) -> Result<Seen, LinkError> {
+        match told(&mut self.ask(Ask::Appliance(asked))?)? {
+            Told::Appliance(seen) => Ok(*seen),
+            Told::Refused(why) => Err(LinkError::Refused(why)),
+            told => Err(LinkError::Unasked(told.word())),
+        }
+    }
+
     /// Has the collector tell every event from now on.
     ///
     /// # Errors
@@ -78,7 +97,7 @@ impl Collector {
     fn ask(&self, ask: Ask) -> Result<UnixStream, LinkError> {
         let absent = |error| LinkError::Absent { path: self.path.clone(), error };
         let mut stream = UnixStream::connect(&self.path).map_err(absent)?;
-        peer_uid(&stream)?;
+        self.peers.check(&stream)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         send(&mut stream, &Request { v: VERSION, ask })?;

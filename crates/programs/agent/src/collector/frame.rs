@@ -47,6 +47,14 @@ pub enum LinkError {
         /// The other side's.
         got: u32,
     },
+    /// The other side is of another group.
+    #[error("the other side runs as group {got}; only group {wanted}, root and this process's user are spoken with")]
+    PeerGroup {
+        /// The group of the socket's file.
+        wanted: u32,
+        /// The other side's.
+        got: u32,
+    },
     /// The other side does not do what was asked.
     #[error("the collector refused: {0}")]
     Refused(String),
@@ -133,6 +141,7 @@ impl LinkError {
                 "check that no other collector runs, and that the directory exists and belongs to root"
             }
             Self::Peer { .. } => "run talker and collector as the same user, which is root",
+            Self::PeerGroup { .. } => "set Group= of the unit that asks to the SocketGroup= of the socket",
             Self::Refused(_) => "see the journal of avouch-collector.service",
             _ => "restart avouch-collector.service, and check that talker and collector are of one release",
         }

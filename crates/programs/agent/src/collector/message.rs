@@ -1,5 +1,6 @@
 //! What is asked of a collector, and what it answers.
 
+use avouch_collect::appliance::{Asked, Seen};
 use avouch_pairs::Level;
 use avouch_protocol::{MAX_REPORT_BYTES, Message, VERSION};
 use minicbor::bytes::ByteVec;
@@ -31,6 +32,9 @@ pub enum Ask {
     /// Every event from now on.
     #[n(1)]
     Watch,
+    /// What the appliance's own attestation wants and may not read itself.
+    #[n(2)]
+    Appliance(#[n(0)] Asked),
 }
 
 /// What a pass is to cover; absent lists mean everything.
@@ -75,6 +79,9 @@ pub enum Told {
     /// Not done; why.
     #[n(2)]
     Refused(#[n(0)] String),
+    /// What was read of the appliance.
+    #[n(3)]
+    Appliance(#[n(0)] Box<Seen>),
 }
 
 /// What happened.
@@ -111,6 +118,7 @@ impl Told {
             Self::Observed(..) => "an observation",
             Self::Event(..) => "an event",
             Self::Refused(_) => "a refusal",
+            Self::Appliance(_) => "what it read of the appliance",
         }
     }
 }

@@ -12,6 +12,10 @@
 //!   | <- event, event, …                 | until either side goes
 //! ```
 //!
+//! The gate of an appliance ([`crate::gate`]), which runs without root, comes by a socket of its own, whose file's group
+//! says who may. It asks for the files, programs and logs that it may not read itself, and for observations and events
+//! like the talker; what it learns is what root could read, so the group is to be the gate's alone.
+//!
 //! A frame is a length of four bytes, big endian, and one deterministic CBOR message ([`frame`]). Lengths are checked
 //! before anything is allocated. What comes from the other side is refused by the first byte that is wrong, and ends
 //! that connection alone.
@@ -27,8 +31,10 @@ pub use client::{Collector, Events, Observed};
 pub use frame::{LinkError, receive, send};
 pub use message::{Answer, Ask, EventKind, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Request, ScopeAsked, Told};
 pub use sandbox::{Hidden, hidden};
-pub use serve::{Hub, Witnesses, serve};
-pub use socket::{listen, peer_uid};
+pub use serve::{Desk, Hub, Witnesses, serve};
+pub use socket::{Peers, listen, listen_everywhere, peer_uid};
 
+/// Where the collector listens for the gate of an appliance.
+pub const GATE_SOCKET: &str = "/run/avouch/gate.sock";
 /// Where the collector listens.
 pub const SOCKET: &str = "/run/avouch/collector.sock";

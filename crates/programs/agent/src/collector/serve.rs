@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use avouch_collect::appliance::{Appliance, Asked};
 use avouch_pairs::Observation;
 use avouch_protocol::{Message, Observed};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Ask, EventKind, LinkError, Request, ScopeAsked, Told, peer_uid, receive, send};
+use super::{Answer, Ask, EventKind, LinkError, Peers, Request, ScopeAsked, Told, receive, send};
 use crate::clock::Moment;
 
 /// One talker, a person's one-shot calls, and some that are just going.
@@ -37,34 +38,19 @@ pub struct Hub {
     readers: Mutex<Vec<SyncSender<(EventKind, String)>>>,
 }
 
-/// Answers talkers until the listening socket fails.
-///
-/// Passes over the witnesses are made one at a time: two at once would only slow each other down and race.
+/// What all connections of a collector share.
+pub struct Desk<W> {
+    witnesses: Mutex<W>,
+    hub: Arc<Hub>,
+    appliance: Appliance,
+}
+
+/// Answers this process's user until the listening socket fails: a [`Desk`] with one door.
 ///
 /// # Errors
 /// [`LinkError::Io`] when no connection can be accepted any more.
 pub fn serve<W: Witnesses + 'static>(listener: &UnixListener, witnesses: W, hub: &Arc<Hub>) -> Result<(), LinkError> {
-    let witnesses = Arc::new(Mutex::new(witnesses));
-    let connections = Arc::new(AtomicUsize::new(0));
-    loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) if is_the_peers(&error) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let Some(place) = Place::take(&connections) else {
-            tracing::warn!("{MAX_CONNECTIONS} connections are open; one more is refused");
-            continue;
-        };
-        let (witnesses, hub) = (Arc::clone(&witnesses), Arc::clone(hub));
-        let answer = move || {
-            let _place = place;
-            if let Err(error) = attend(stream, &witnesses, &hub) {
-                tracing::warn!("a connection is ended: {error}");
-            }
-        };
-        thread::Builder::new().name("talker".to_owned()).spawn(answer)?;
-    }
+    Arc::new(Desk::new(witnesses, Arc::clone(hub), Appliance::running())).serve(listener, Peers::OwnUser)
 }
 
 /// The other side went between its call and this one's answer.
@@ -72,23 +58,71 @@ fn is_the_peers(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }
 
-/// One connection, until its peer goes or says something that is no request.
-fn attend<W: Witnesses>(mut stream: UnixStream, witnesses: &Mutex<W>, hub: &Hub) -> Result<(), LinkError> {
-    peer_uid(&stream)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    while let Some(Request { ask, .. }) = receive::<Request>(&mut stream)? {
-        match ask {
-            Ask::Observe(scope) => {
-                let started_ms = Moment::now().milliseconds();
-                // A pass that panicked leaves nothing half-done that the next one would build on.
-                let observation = witnesses.lock().unwrap_or_else(PoisonError::into_inner).observe(&scope);
-                send(&mut stream, &observed(started_ms, &observation).answer())?;
-            }
-            Ask::Watch => return hand_on(&mut stream, &hub.join()),
+// === impl Desk ===
+
+impl<W: Witnesses + 'static> Desk<W> {
+    /// What reads the witnesses, who is told of events, and the appliance that is read.
+    ///
+    /// Passes over the witnesses are made one at a time: two at once would only slow each other down and race.
+    pub fn new(witnesses: W, hub: Arc<Hub>, appliance: Appliance) -> Self {
+        Self { witnesses: Mutex::new(witnesses), hub, appliance }
+    }
+
+    /// Answers `peers` at one socket until it fails. Each socket has places of its own, so that whoever comes by one
+    /// cannot keep those of another out.
+    ///
+    /// # Errors
+    /// [`LinkError::Io`] when no connection can be accepted any more.
+    pub fn serve(self: &Arc<Self>, listener: &UnixListener, peers: Peers) -> Result<(), LinkError> {
+        let connections = Arc::new(AtomicUsize::new(0));
+        loop {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if is_the_peers(&error) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let Some(place) = Place::take(&connections) else {
+                tracing::warn!("{MAX_CONNECTIONS} connections are open; one more is refused");
+                continue;
+            };
+            let desk = Arc::clone(self);
+            let answer = move || {
+                let _place = place;
+                if let Err(error) = desk.attend(stream, peers) {
+                    tracing::warn!("a connection is ended: {error}");
+                }
+            };
+            thread::Builder::new().name("talker".to_owned()).spawn(answer)?;
         }
     }
-    Ok(())
+
+    /// One connection, until its peer goes or says something that is no request.
+    fn attend(&self, mut stream: UnixStream, peers: Peers) -> Result<(), LinkError> {
+        peers.check(&stream)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        while let Some(Request { ask, .. }) = receive::<Request>(&mut stream)? {
+            match ask {
+                Ask::Observe(scope) => {
+                    let started_ms = Moment::now().milliseconds();
+                    // A pass that panicked leaves nothing half-done that the next one would build on.
+                    let observation = self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).observe(&scope);
+                    send(&mut stream, &observed(started_ms, &observation).answer())?;
+                }
+                Ask::Watch => return hand_on(&mut stream, &self.hub.join()),
+                Ask::Appliance(asked) => send(&mut stream, &self.read(&asked))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, asked: &Asked) -> Answer {
+        let answer = Told::Appliance(Box::new(self.appliance.read(asked))).answer();
+        match answer.to_cbor().len() {
+            length if length <= Answer::MAX_BYTES => answer,
+            length => Told::Refused(format!("what was read takes {length} bytes; ask for fewer units")).answer(),
+        }
+    }
 }
 
 fn observed(started_ms: u64, observation: &Observation) -> Told {

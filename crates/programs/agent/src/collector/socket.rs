@@ -1,9 +1,9 @@
-//! The socket between talker and collector, and who is at its other end.
+//! The sockets of a collector, and who is at their other ends.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -13,7 +13,19 @@ use rustix::process::geteuid;
 
 use super::LinkError;
 
-/// The listening socket: the one that systemd passes (`LISTEN_FDS`), else a new one at `path` for this user alone.
+/// Who may be at the other end of a connection, by what the kernel says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// This process's user.
+    OwnUser,
+    /// This process's user, and root.
+    Root,
+    /// This process's user, root, and processes of this group.
+    Group(u32),
+}
+
+/// The listening socket: the first one that systemd passes (`LISTEN_FDS`), else a new one at `path` for this user
+/// alone.
 ///
 /// # Errors
 /// [`LinkError::Bind`], also when another collector listens there.
@@ -22,6 +34,35 @@ pub fn listen(path: &Path) -> Result<UnixListener, LinkError> {
     match ListenFd::from_env().take_unix_listener(0).map_err(failed)? {
         Some(listener) => Ok(listener),
         None => bind(path).map_err(failed),
+    }
+}
+
+/// Every listening socket with who may connect: that at `path` for this user alone, which is made when systemd passes
+/// none, and every other one that systemd passes for the group that the socket's file has there.
+///
+/// # Errors
+/// [`LinkError::Bind`].
+pub fn listen_everywhere(path: &Path) -> Result<Vec<(UnixListener, Peers)>, LinkError> {
+    let failed = |error| LinkError::Bind { path: path.into(), error };
+    let mut passed = ListenFd::from_env();
+    let mut doors = Vec::new();
+    for at in 0..passed.len() {
+        if let Some(listener) = passed.take_unix_listener(at).map_err(failed)? {
+            let peers = peers(&listener, path).map_err(failed)?;
+            doors.push((listener, peers));
+        }
+    }
+    if doors.iter().all(|(_, peers)| *peers != Peers::OwnUser) {
+        doors.push((bind(path).map_err(failed)?, Peers::OwnUser));
+    }
+    Ok(doors)
+}
+
+fn peers(listener: &UnixListener, own: &Path) -> io::Result<Peers> {
+    let address = listener.local_addr()?;
+    match address.as_pathname() {
+        Some(path) if path != own => Ok(Peers::Group(fs::metadata(path)?.gid())),
+        _ => Ok(Peers::OwnUser),
     }
 }
 
@@ -57,7 +98,28 @@ fn only_for_us(path: &Path, listener: UnixListener) -> io::Result<UnixListener> 
 /// # Errors
 /// [`LinkError::Peer`] when it is not this process's user.
 pub fn peer_uid(stream: impl AsFd) -> Result<u32, LinkError> {
-    let wanted = geteuid().as_raw();
-    let got = socket_peercred(stream).map_err(io::Error::from)?.uid.as_raw();
-    if got == wanted { Ok(got) } else { Err(LinkError::Peer { wanted, got }) }
+    Peers::OwnUser.check(stream).map(|()| geteuid().as_raw())
+}
+
+// === impl Peers ===
+
+impl Peers {
+    /// Asks the kernel who the other end is. Of a group only a process's own (effective) one counts: supplementary
+    /// ones are not told with it.
+    ///
+    /// # Errors
+    /// [`LinkError::Peer`], [`LinkError::PeerGroup`] when it is nobody of these.
+    pub fn check(self, stream: impl AsFd) -> Result<(), LinkError> {
+        let other = socket_peercred(stream).map_err(io::Error::from)?;
+        let (uid, gid) = (other.uid.as_raw(), other.gid.as_raw());
+        let own = geteuid().as_raw();
+        match self {
+            _ if uid == own => Ok(()),
+            Self::Root | Self::Group(_) if uid == 0 => Ok(()),
+            Self::Group(group) if gid == group => Ok(()),
+            Self::Group(wanted) => Err(LinkError::PeerGroup { wanted, got: gid }),
+            Self::OwnUser => Err(LinkError::Peer { wanted: own, got: uid }),
+            Self::Root => Err(LinkError::Peer { wanted: 0, got: uid }),
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use avouch_collect::appliance::Appliance;
 use avouch_collect::observe::{Observer, Scope};
 use avouch_collect::watch::{Trigger, Watch};
 use avouch_kernel::Kernel;
@@ -13,7 +14,7 @@ use avouch_pairs::Observation;
 use avouch_systemd::{How, Manager};
 use sd_notify::NotifyState;
 
-use crate::collector::{self, EventKind, Hub, ScopeAsked, Witnesses, hidden};
+use crate::collector::{self, Desk, EventKind, Hub, ScopeAsked, Witnesses, hidden};
 use crate::config::Config;
 use crate::error::AgentError;
 use crate::service::notify;
@@ -78,12 +79,12 @@ impl Witnesses for Live {
     }
 }
 
-/// `collect`: serves both witnesses at the socket until the process is told to end.
+/// `collect`: serves both witnesses, and what a gate may not read itself, at the sockets until the process is told to end.
 ///
 /// # Errors
 /// [`AgentError::Link`], [`AgentError::Unobservable`].
 pub fn collect(config: &Config) -> Result<(), AgentError> {
-    let listener = collector::listen(&config.collector)?;
+    let doors = collector::listen_everywhere(&config.collector)?;
     for hidden in hidden(Path::new("/proc")) {
         tracing::warn!("hidden from the collector: {}; to do: {}", hidden.what, hidden.remedy);
     }
@@ -92,7 +93,17 @@ pub fn collect(config: &Config) -> Result<(), AgentError> {
     let telling = Arc::clone(&hub);
     thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&telling)).map_err(AgentError::Signals)?;
     notify(&[NotifyState::Ready, NotifyState::Status("reading both witnesses for the talker")]);
-    Ok(collector::serve(&listener, live, &hub)?)
+    let appliance = if own_view() { Appliance::of_pid_1() } else { Appliance::running() };
+    let desk = Arc::new(Desk::new(live, hub, appliance));
+    let (tell, ended) = mpsc::channel();
+    for (listener, peers) in doors {
+        let (desk, tell) = (Arc::clone(&desk), tell.clone());
+        let serve = move || drop(tell.send(desk.serve(&listener, peers)));
+        thread::Builder::new().name("door".to_owned()).spawn(serve).map_err(AgentError::Signals)?;
+    }
+    drop(tell);
+    // The first socket that fails ends all of them: the service manager starts the collector anew.
+    ended.recv().map_or(Ok(()), |served| Ok(served?))
 }
 
 /// Hands every event on.

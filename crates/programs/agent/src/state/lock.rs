@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -28,14 +29,22 @@ impl StateDir {
     /// # Errors
     /// [`StateError::Busy`] when another process keeps it; [`StateError::Write`] when it cannot be made.
     pub fn lock(&self, patience: Duration) -> Result<StateLock, StateError> {
-        let path = self.path().join("lock");
+        StateLock::take(self.path().join("lock"), patience)
+    }
+}
+
+// === impl StateLock ===
+
+impl StateLock {
+    /// Waits at most `patience` for the lock on the file `path`, which is made where there is none.
+    pub(crate) fn take(path: PathBuf, patience: Duration) -> Result<Self, StateError> {
         let failed = |error: io::Error| StateError::Write { path: path.clone(), error };
         let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = open.map_err(failed)?;
         let deadline = Moment::now().after(patience);
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(StateLock { _file: file }),
+                Ok(()) => return Ok(Self { _file: file }),
                 Err(Errno::WOULDBLOCK | Errno::INTR) if deadline.remaining() > Duration::ZERO => {
                     std::thread::sleep(PAUSE.min(deadline.remaining()));
                 }
