@@ -22,6 +22,7 @@ mod durable;
 pub mod enrol;
 pub mod error;
 pub mod evidence;
+pub mod gate;
 mod hash;
 pub mod http;
 pub mod intent;

@@ -174,7 +174,10 @@ fn names_container(origin: &str) -> bool {
 /// The last value of a parameter, as the kernel's and systemd's readers of the command line take it.
 fn parameter<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let values = line.split_ascii_whitespace().filter_map(|word| word.split_once('='));
-    values.filter(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value.trim_matches('"')).next_back()
+    values
+        .filter(|(key, value)| *key == name && !value.is_empty())
+        .map(|(_, value)| value.trim_matches('"'))
+        .next_back()
 }
 
 /// The value of `KEY=` in an os-release file, without its quotes (os-release(5)).

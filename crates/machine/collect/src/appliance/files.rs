@@ -78,7 +78,7 @@ impl Look<'_> {
         let mut files = Vec::new();
         for (at, path) in paths.iter().enumerate() {
             if at >= MAX_ITEMS {
-                files.push((path.clone(), super::too_many("policy files")));
+                files.push((path.clone(), super::too_many("policy files", MAX_ITEMS)));
                 continue;
             }
             // The digest takes a file as a whole or not at all, and a file may have to be read again.

@@ -77,8 +77,12 @@ mod tests {
         assert_eq!(Found::<()>::errno("x", Errno::NOENT), Found::Absent);
         assert_eq!(Found::<()>::errno("x", Errno::NOTDIR), Found::Absent);
         for errno in [Errno::ACCESS, Errno::PERM] {
-            assert!(matches!(Found::<()>::errno("x", errno), Found::Denied(why) if why.starts_with("x may not be read")));
+            assert!(
+                matches!(Found::<()>::errno("x", errno), Found::Denied(why) if why.starts_with("x may not be read"))
+            );
         }
-        assert!(matches!(Found::<()>::errno("x", Errno::IO), Found::Failed(why) if why.starts_with("x cannot be read")));
+        assert!(
+            matches!(Found::<()>::errno("x", Errno::IO), Found::Failed(why) if why.starts_with("x cannot be read"))
+        );
     }
 }

@@ -36,7 +36,7 @@ impl Appliance {
         let searched = self.search(&wanted);
         let each = paths.iter().enumerate().map(|(at, path)| {
             let found = match &searched {
-                _ if at >= MAX_ITEMS => too_many("files to look up in the IMA list"),
+                _ if at >= MAX_ITEMS => too_many("files to look up in the IMA list", MAX_ITEMS),
                 Ok(found) => found.get(path.as_str()).map_or(Found::Absent, Entries::found),
                 Err(found) => found.clone(),
             };

@@ -33,8 +33,10 @@ pub use root::Appliance;
 pub use texts::MAX_TEXT_BYTES;
 pub use units::{MAX_PROCESSES, Running, SystemdsWord, words};
 
-/// Most files, units and policy files of one look, each.
+/// Most units, policy files and paths to look up of one look, each.
 pub const MAX_ITEMS: usize = 256;
+/// Most files of one look, of which a baseline names many.
+pub const MAX_FILES: usize = 65_536;
 
 /// What is to be read. Paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -94,7 +96,8 @@ struct Look<'a> {
 // === impl Appliance ===
 
 impl Appliance {
-    /// Reads all of it. Of each list only [`MAX_ITEMS`] are read, the rest is [`Found::Failed`]. A file that several
+    /// Reads all of it. Of each list only [`MAX_ITEMS`] are read ([`MAX_FILES`] files), the rest is
+    /// [`Found::Failed`]. A file that several
     /// units run is read once.
     pub fn read(&self, asked: &Asked) -> Seen {
         let look = Look { appliance: self, known: RefCell::default(), left: Cell::new(MAX_LOOK_BYTES) };
@@ -109,7 +112,7 @@ impl Appliance {
 impl Look<'_> {
     fn read(&self, asked: &Asked, words: &BTreeMap<String, SystemdsWord>) -> Seen {
         let files = asked.files.iter().enumerate().map(|(at, path)| {
-            let seen = if at < MAX_ITEMS { self.file(path) } else { too_many("files") };
+            let seen = if at < MAX_FILES { self.file(path) } else { too_many("files", MAX_FILES) };
             (path.clone(), seen)
         });
         Seen {
@@ -123,8 +126,8 @@ impl Look<'_> {
     }
 }
 
-fn too_many<T>(what: &str) -> Found<T> {
-    Found::Failed(format!("more than {MAX_ITEMS} {what} were asked for, and the rest was not read; name fewer"))
+fn too_many<T>(what: &str, most: usize) -> Found<T> {
+    Found::Failed(format!("more than {most} {what} were asked for, and the rest was not read; name fewer"))
 }
 
 // === impl Asked ===
@@ -147,14 +150,14 @@ impl Seen {
         let files = asked.files.iter().filter(|path| !self.files.get(*path).is_some_and(Found::is_value));
         let units = asked.units.iter().filter(|unit| !self.units.get(*unit).is_some_and(Running::all_read));
         let measured = asked.measured.iter().filter(|path| !self.measured.get(*path).is_some_and(Found::is_value));
-        let policy = self.policy.as_ref().is_some_and(|policy| !policy.all_read());
+        let policy = self.policy.as_ref().is_some_and(PolicySeen::all_read);
         Asked {
             files: files.cloned().collect(),
-            policy: if policy { asked.policy.clone() } else { Vec::new() },
+            policy: if policy { Vec::new() } else { asked.policy.clone() },
             units: units.cloned().collect(),
             measured: measured.cloned().collect(),
-            boot_log: self.boot_log.as_ref().is_some_and(|seen| !seen.is_value()),
-            deployment: self.deployment.as_ref().is_some_and(|seen| !seen.is_value()),
+            boot_log: asked.boot_log && !self.boot_log.as_ref().is_some_and(Found::is_value),
+            deployment: asked.deployment && !self.deployment.as_ref().is_some_and(Found::is_value),
         }
     }
 

@@ -71,7 +71,9 @@ impl Appliance {
     /// (`/bin`, alternatives), and what is started is what it leads to. From here on everything is about what was
     /// opened, whatever becomes of the path. Where the root is not our own, links stay below it.
     pub(super) fn open(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        // openat2(2) refuses flags that have no meaning; a path that is only named cannot block.
+        let unblocked = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        let flags = flags | OFlags::CLOEXEC | unblocked;
         if self.root == Path::new("/") {
             return Ok(rustix::fs::open(path, flags, Mode::empty())?);
         }
@@ -84,8 +86,8 @@ impl Appliance {
     /// file system that belongs there: otherwise anybody could have written it.
     pub(super) fn open_kernels<T>(&self, path: &str) -> Result<File, Found<T>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = rustix::fs::open(self.of_kernel(path), flags, Mode::empty())
-            .map_err(|error| Found::errno(path, error))?;
+        let file =
+            rustix::fs::open(self.of_kernel(path), flags, Mode::empty()).map_err(|error| Found::errno(path, error))?;
         let stat = rustix::fs::statx(&file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
             .map_err(|error| Found::errno(path, error))?;
         let over = Found::Failed(format!(

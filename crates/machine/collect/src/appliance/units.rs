@@ -96,7 +96,7 @@ impl Look<'_> {
         let groups = self.groups(units);
         let each = units.iter().enumerate().map(|(at, unit)| {
             let seen = match &groups {
-                _ if at >= MAX_ITEMS => too_many("units"),
+                _ if at >= MAX_ITEMS => too_many("units", MAX_ITEMS),
                 Ok(groups) => match (groups.get(unit), words.get(unit)) {
                     (None, Some(SystemdsWord { known: false, .. })) => Found::Absent,
                     (groups, word) => {
@@ -221,10 +221,12 @@ impl Listed {
             return Err(Found::Failed(format!("{what}: more than {MAX_PROCESSES} processes, or nested too deeply")));
         }
         let mut bytes = Vec::new();
-        let read = File::open(group.join("cgroup.procs")).and_then(|file| file.take(MAX_LIST_BYTES).read_to_end(&mut bytes));
+        let read =
+            File::open(group.join("cgroup.procs")).and_then(|file| file.take(MAX_LIST_BYTES).read_to_end(&mut bytes));
         match read {
             // The cgroup is gone, or it is a threaded one whose processes stand in the one above.
-            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP)) => {}
+            Err(error)
+                if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP)) => {}
             Err(error) => return Err(Found::refusal(&what, &error)),
             Ok(_) => {
                 let malformed = |error| Found::Failed(format!("{what}/cgroup.procs: {error}"));

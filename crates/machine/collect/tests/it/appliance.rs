@@ -77,10 +77,10 @@ fn files_beyond_the_bounds_are_refused_unread() {
     File::create(tree.path().join("huge")).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
     assert!(why(file(&tree.appliance(), "/huge")).contains("512 MiB"));
     tree.write("x", "");
-    let many: Vec<String> = (0..=MAX_ITEMS).map(|at| format!("{}/x", "/.".repeat(at))).collect();
-    let seen = tree.appliance().read(&Asked { files: many.clone(), ..Asked::default() });
-    assert_eq!(seen.files.values().filter(|found| found.is_value()).count(), MAX_ITEMS);
-    assert!(why(seen.files[&many[MAX_ITEMS]].clone()).contains("more than 256 files"));
+    let policy: Vec<String> = (0..=MAX_ITEMS).map(|at| format!("{}/x", "/.".repeat(at))).collect();
+    let seen = tree.appliance().read(&Asked { policy, ..Asked::default() }).policy.expect("an answer");
+    assert_eq!(seen.files.iter().filter(|(_, found)| found.is_value()).count(), MAX_ITEMS);
+    assert!(why(seen.files[MAX_ITEMS].1.clone()).contains("more than 256 policy files"));
 }
 
 #[test]
@@ -144,13 +144,19 @@ fn a_program_is_hashed_as_it_runs_whatever_is_at_its_path() {
     };
     let seen = look();
     assert_eq!((seen.pid, seen.deleted, seen.main), (program.0.id(), false, false));
-    assert_eq!(seen.program.value().map(|file| (file.sha256, file.path.as_str())), Some((expected, path.to_str().unwrap())));
+    assert_eq!(
+        seen.program.value().map(|file| (file.sha256, file.path.as_str())),
+        Some((expected, path.to_str().unwrap()))
+    );
     // An update puts a new file in its place: what runs is what was there.
     fs::remove_file(&path).unwrap();
     fs::write(&path, "another program").unwrap();
     let seen = look();
     assert!(seen.deleted);
-    assert_eq!(seen.program.value().map(|file| (file.sha256, file.path.as_str())), Some((expected, path.to_str().unwrap())));
+    assert_eq!(
+        seen.program.value().map(|file| (file.sha256, file.path.as_str())),
+        Some((expected, path.to_str().unwrap()))
+    );
 }
 
 #[test]
@@ -188,7 +194,7 @@ fn kernel_threads_run_no_program() {
     let tree = Tree::new();
     tree.unit("system.slice/one.service", &[2]).procfs();
     let seen = running(&tree, "one.service");
-    assert!(matches!(&seen, Found::Value(seen) if seen.iter().all(|process| !process.program.is_value())) , "{seen:?}");
+    assert!(matches!(&seen, Found::Value(seen) if seen.iter().all(|process| !process.program.is_value())), "{seen:?}");
 }
 
 /// An entry of template ima-ng.
@@ -343,7 +349,10 @@ fn images_are_told_by_name_version_and_root_hash() {
     assert_eq!(sealed.id, "box 7.1 00ff");
     assert_ne!(sealed.digest, named.digest);
     tree.write("proc/cmdline", "composefs=?00ff\n");
-    assert_eq!(deployment(&tree).value().map(|seen| (seen.kind, seen.id.clone())), Some((DeploymentKind::Bootc, "00ff".into())));
+    assert_eq!(
+        deployment(&tree).value().map(|seen| (seen.kind, seen.id.clone())),
+        Some((DeploymentKind::Bootc, "00ff".into()))
+    );
 }
 
 #[test]

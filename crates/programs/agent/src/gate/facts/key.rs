@@ -56,7 +56,8 @@ pub(super) fn kept(state_dir: &Path, tpm: &mut AnyTpm, _lock: &StateLock) -> Res
     let path = || state_dir.join(NAME);
     let kept = durable::read(state_dir, NAME, MAX_BYTES).map_err(|error| StateError::Read { path: path(), error })?;
     if let Some(bytes) = kept {
-        let damaged = |error: avouch_protocol::WireError| StateError::Damaged { path: path(), reason: error.to_string() };
+        let damaged =
+            |error: avouch_protocol::WireError| StateError::Damaged { path: path(), reason: error.to_string() };
         return Ok(KeptKey::from_cbor(&bytes).map_err(damaged)?.blob());
     }
     let blob = tpm.create_attestation_key()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use avouch_attestor::{
     Deployment, DeploymentKind, DeploymentSetting, FileDigest, Reading, Running, Service, ServiceFacts, Wanted,
 };
-use avouch_collect::appliance::{self, Appliance, Asked, FileSeen, Found, Seen};
+use avouch_collect::appliance::{self, Appliance, Asked, FileSeen, Found, MAX_ITEMS, Seen};
 use avouch_protocol::Hash;
 
 use crate::collector::{Collector, LinkError};
@@ -41,9 +41,14 @@ impl Look {
         if lacking.is_empty() || !appliance.is_running() {
             return seen;
         }
-        match collector.appliance(lacking.clone()) {
-            Ok(other) => seen.fill(&lacking, other),
-            Err(error) => self.trouble = Some(format!("{error}; {}", remedy(&error))),
+        for part in parts(lacking) {
+            match collector.appliance(part.clone()) {
+                Ok(other) => seen.fill(&part, other),
+                Err(error) => {
+                    self.trouble = Some(format!("{error}; {}", remedy(&error)));
+                    break;
+                }
+            }
         }
         seen
     }
@@ -150,6 +155,14 @@ fn asked(wanted: &Wanted) -> Asked {
         boot_log: true,
         deployment: wanted.deployment != DeploymentSetting::None,
     }
+}
+
+/// Requests that a collector takes: of a baseline nobody can say how many files are missing.
+fn parts(lacking: Asked) -> Vec<Asked> {
+    let files = lacking.files.chunks(MAX_ITEMS).map(|files| Asked { files: files.to_vec(), ..Asked::default() });
+    let files: Vec<Asked> = files.collect();
+    let rest = Asked { files: Vec::new(), ..lacking };
+    Some(rest).filter(|rest| !rest.is_empty()).into_iter().chain(files).collect()
 }
 
 /// Settings and baselines are text, and so are the paths in them.

@@ -79,7 +79,10 @@ impl Reader {
         let mut facts = Facts {
             taken_at,
             nonce: request.nonce.unwrap_or_else(|| Hash(avouch_crypto::random())),
-            secure_boot: SecureBoot { variable: look.reading(Some(&self.appliance.secure_boot())), log: Reading::Absent },
+            secure_boot: SecureBoot {
+                variable: look.reading(Some(&self.appliance.secure_boot())),
+                log: Reading::Absent,
+            },
             deployment: look.deployment(wanted.deployment),
             services: look.services(&wanted),
             policy_files: look.policy_files(&wanted),

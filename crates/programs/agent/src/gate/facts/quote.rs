@@ -63,11 +63,7 @@ impl Quoter {
         open_within(&TpmAddress::of(&self.address).ok_or_else(unknown)?, PATIENCE)
     }
 
-    fn quoted(
-        &self,
-        selection: PcrSelection,
-        mut over: impl FnMut(&Pcrs) -> [u8; 32],
-    ) -> Result<RawQuote, AgentError> {
+    fn quoted(&self, selection: PcrSelection, mut over: impl FnMut(&Pcrs) -> [u8; 32]) -> Result<RawQuote, AgentError> {
         // A machine without a TPM needs no key, and a directory for it least of all.
         let mut tpm = self.open()?;
         let lock = key::lock(&self.state_dir)?;
@@ -110,7 +106,9 @@ impl Quoter {
 fn read<T: Transport>(session: &mut AttestationSession<'_, T>, selection: PcrSelection) -> Result<Pcrs, AgentError> {
     let mut pcrs = Pcrs::new();
     for (pcr, value) in session.pcr_read(selection)? {
-        let (Ok(pcr), Ok(value)) = (u8::try_from(pcr), value.as_bytes().try_into()) else { return Err(AgentError::Bank) };
+        let (Ok(pcr), Ok(value)) = (u8::try_from(pcr), value.as_bytes().try_into()) else {
+            return Err(AgentError::Bank);
+        };
         pcrs.insert(pcr, Hash(value));
     }
     Ok(pcrs)

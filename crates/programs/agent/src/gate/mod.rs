@@ -1,0 +1,3 @@
+//! The gate of an appliance: the machine attests itself, and its services start only where the answer is good.
+
+pub mod facts;
