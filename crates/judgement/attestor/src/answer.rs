@@ -195,7 +195,7 @@ impl View<'_> {
             policy_digest: text(|bundle| &bundle.policy_digest),
             deployment_digest: text(|bundle| &bundle.deployment_digest),
             service_count: bundle.map_or(0, |bundle| bundle.service_digests.len()),
-            failure_count: bundle.map_or(0, |bundle| bundle.findings.len()),
+            failure_count: bundle.map_or(0, Bundle::failure_count),
             last_attested: self.standing.last_attested.clone().unwrap_or_default(),
             attest_count: counters.attest,
             degrade_count: counters.degrade,

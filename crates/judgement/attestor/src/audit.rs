@@ -13,8 +13,8 @@ use crate::bundle::Bundle;
 use crate::request::is_object;
 use crate::state::State;
 
-/// Longest line that is read: a bundle with many failures is a few tens of kilobytes.
-pub const MAX_LINE_BYTES: usize = 1 << 20;
+/// Longest line that is read. A bundle of a thousand services of which everything failed stays below it.
+pub const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// Where a log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,6 +74,9 @@ pub struct Bundle {
     /// [`Bundle::failures`] by code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Failures that are listed neither here nor there, since there are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures_omitted: u64,
     /// By service: SHA-256 of every program that its processes run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub running_programs: BTreeMap<String, BTreeSet<String>>,
@@ -188,6 +191,11 @@ impl Bundle {
         self.findings.iter().map(|finding| finding.code).collect()
     }
 
+    /// How many checks did not pass.
+    pub fn failure_count(&self) -> usize {
+        self.findings.len().saturating_add(usize::try_from(self.failures_omitted).unwrap_or(usize::MAX))
+    }
+
     fn measured(&self) -> Measured {
         Measured {
             measured_at: self.boot_measurements.measured_at.clone(),
@@ -233,6 +241,7 @@ impl Bundle {
             tpm_ak_public_key_sha256: String::new(),
             tpm_quote_pcr_selection: String::new(),
             findings: Vec::new(),
+            failures_omitted: 0,
             running_programs: measured.running_programs,
             quote: None,
             acknowledged: None,
@@ -289,4 +298,8 @@ fn on_disk(reading: &Reading<FileDigest>) -> String {
 fn running(service: &ServiceFacts) -> BTreeSet<String> {
     let processes = service.running.value().map(Vec::as_slice).unwrap_or_default();
     processes.iter().map(|process| hex_or(process.sha256.value().copied(), UNAVAILABLE)).collect()
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

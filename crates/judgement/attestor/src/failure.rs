@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longest text of a failure: bundles are logged, so they are bounded.
+const MOST_SHOWN: usize = 1_000;
+
 /// Why a check did not pass. Codes decide; texts are for people and may change in any release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -110,13 +113,49 @@ impl core::fmt::Display for FailureCode {
 // === impl Failure ===
 
 impl Failure {
-    /// A failure that degrades.
-    pub(crate) fn new(code: FailureCode, subject: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { code, critical: false, subject: subject.into(), text: text.into() }
+    /// A failure that degrades. Names of files and programs in its texts were chosen by whoever made those.
+    pub(crate) fn new(code: FailureCode, subject: impl AsRef<str>, text: impl AsRef<str>) -> Self {
+        Self { code, critical: false, subject: printable(subject.as_ref()), text: printable(text.as_ref()) }
     }
 
     /// The same, critical where `critical` says so.
     pub(crate) fn critical_if(self, critical: bool) -> Self {
         Self { critical, ..self }
+    }
+}
+
+/// The text in which nothing can move the cursor, reverse the line or hide, cut at [`MOST_SHOWN`] characters.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, character) in text.chars().enumerate() {
+        if at == MOST_SHOWN {
+            out.push_str("[cut]");
+            break;
+        }
+        match character {
+            '"' | '\'' | '\\' => out.push(character),
+            _ => out.extend(character.escape_debug()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_cannot_play_with_a_terminal() {
+        let failure = Failure::new(FailureCode::Unreadable, "a\u{1b}[2J", "it's \"é\" \u{202e}\n\\");
+        assert_eq!(failure.subject, "a\\u{1b}[2J");
+        assert_eq!(failure.text, "it's \"é\" \\u{202e}\\n\\");
+        assert!(Failure::new(FailureCode::Unreadable, "", "x".repeat(9_000)).text.ends_with("x[cut]"));
+    }
+
+    #[test]
+    fn codes_are_written_alike_everywhere() {
+        for code in [FailureCode::TpmAbsent, FailureCode::SecureBootWitnessesDisagree, FailureCode::HmacKeyUnusable] {
+            assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{code}\""));
+        }
     }
 }

@@ -10,12 +10,11 @@ use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::audit::MAX_LINE_BYTES;
 use crate::canonical::canonical;
 
 /// What stands in `bundle_hmac` where there is no key. It never verifies.
 pub const UNSIGNED: &str = "unsigned";
-/// Longest bundle that is verified.
-const MAX_BUNDLE_BYTES: usize = 1 << 20;
 
 /// The key that the services of this machine share; wiped when dropped, never printed.
 #[derive(Clone)]
@@ -32,7 +31,7 @@ pub struct HmacKeyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HmacRefusal {
-    /// More than a mebibyte.
+    /// More than [`MAX_LINE_BYTES`].
     TooLong,
     /// No JSON object.
     NoBundle,
@@ -120,7 +119,7 @@ pub fn seven_field_hmac(bundle: &[u8], key_file: &[u8]) -> Result<String, HmacRe
 }
 
 fn object(bundle: &[u8]) -> Result<Map<String, Value>, HmacRefusal> {
-    if bundle.len() > MAX_BUNDLE_BYTES {
+    if bundle.len() > MAX_LINE_BYTES {
         return Err(HmacRefusal::TooLong);
     }
     serde_json::from_slice(bundle).map_err(|_| HmacRefusal::NoBundle)
@@ -146,7 +145,7 @@ impl std::error::Error for HmacKeyError {}
 impl fmt::Display for HmacRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TooLong => "the bundle is longer than a mebibyte",
+            Self::TooLong => "the bundle is longer than any that an attestor makes",
             Self::NoBundle => "this is no bundle: a JSON object with the documented fields is wanted",
             Self::NoHmac => "the bundle has no bundle_hmac of 64 lower-case hexadecimal digits",
             Self::Unsigned => "the bundle is unsigned: the attestor had no HMAC key when it made it",

@@ -35,7 +35,7 @@ impl Incident {
             State::Failed => "critical",
             State::Attested | State::Pending => return None,
         };
-        let count = bundle.findings.len();
+        let count = bundle.failure_count();
         let first = bundle.findings.first().map_or("", |finding| finding.text.as_str());
         let description = match count {
             0 | 1 => format!("the machine is {}: {first}", bundle.state),
@@ -55,7 +55,7 @@ fn evidence(bundle: &Bundle) -> BTreeMap<String, Value> {
     let mut evidence: BTreeMap<String, Value> = BTreeMap::new();
     let mut put = |name: String, value: Value| drop(evidence.insert(name, value));
     put("state".into(), bundle.state.word().into());
-    put("failure_count".into(), bundle.findings.len().into());
+    put("failure_count".into(), bundle.failure_count().into());
     put("tpm_available".into(), bundle.tpm_available.into());
     put("tpm_measurements_verified".into(), bundle.tpm_measurements_verified.into());
     put("tpm_quote_verified".into(), bundle.tpm_quote_verified.into());

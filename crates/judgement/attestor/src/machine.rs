@@ -15,6 +15,9 @@ use crate::standing::{Counters, Published, Standing};
 use crate::state::State;
 use crate::time::{Moment, rfc3339};
 
+/// Failures that a bundle lists, worst first: a baseline of a whole system may be missed by thousands of files.
+const MOST_LISTED: usize = 128;
+
 /// What an attestor remembers between runs. One owner drives it; everybody else sees [`Standing`]s.
 ///
 /// `pending` is only before the first run: nothing here makes it again. `failed` stays, where the settings latch it,
@@ -104,15 +107,16 @@ impl Machine {
     /// Ends a run whose line the audit log did not take: the machine fails, whatever the run came to, since an
     /// attestation that leaves no trace could be denied.
     pub fn withhold(&mut self, prepared: Prepared, key: &Reading<HmacKey>, why: &str) -> Arc<Standing> {
-        let Prepared { appraisal, bundle, .. } = prepared;
-        let text =
-            format!("the audit log did not take this attestation: {why}; nothing is attested without its record");
-        let mut failures = bundle.findings;
-        failures.push(Failure::new(FailureCode::AuditNotWritten, "audit log", text).critical_if(true));
-        let mut bundle = self.bundle(&appraisal, failures);
-        sign(&mut bundle, key);
+        let Prepared { appraisal, bundle: unrecorded, .. } = prepared;
         // An acknowledgement that the log did not take was none.
         self.acknowledged = None;
+        let text =
+            format!("the audit log did not take this attestation: {why}; nothing is attested without its record");
+        let mut failures = vec![Failure::new(FailureCode::AuditNotWritten, "audit log", text).critical_if(true)];
+        failures.extend(unrecorded.findings);
+        let mut bundle = self.bundle(&appraisal, failures);
+        bundle.failures_omitted = bundle.failures_omitted.saturating_add(unrecorded.failures_omitted);
+        sign(&mut bundle, key);
         self.take(appraisal, bundle)
     }
 
@@ -131,9 +135,12 @@ impl Machine {
         Ok(())
     }
 
-    fn bundle(&self, appraisal: &Appraisal, failures: Vec<Failure>) -> Bundle {
+    fn bundle(&self, appraisal: &Appraisal, mut failures: Vec<Failure>) -> Bundle {
         let mut bundle = appraisal.bundle.clone();
         bundle.state = outcome(&failures);
+        failures.sort_by_key(|failure| !failure.critical);
+        let omitted = failures.split_off(failures.len().min(MOST_LISTED)).len();
+        bundle.failures_omitted = u64::try_from(omitted).unwrap_or(u64::MAX);
         bundle.failures = failures.iter().map(|failure| failure.text.clone()).collect();
         bundle.findings = failures;
         bundle.acknowledged = self.acknowledged.clone();

@@ -30,6 +30,8 @@ use crate::facts::DeploymentKind;
 pub const INTERVAL_RANGE: RangeInclusive<u64> = 10..=86_400;
 /// Longest file of settings.
 pub const MAX_SETTINGS_BYTES: usize = 1 << 20;
+/// Services that are looked at: their digests are in every bundle.
+const MOST_SERVICES: usize = 1_000;
 /// Longest time after which an attestation becomes stale.
 const MOST_STALE_AFTER: Duration = Duration::from_secs(7 * 86_400);
 /// Beside two intervals, before an attestation becomes stale.

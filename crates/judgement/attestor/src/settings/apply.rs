@@ -13,8 +13,8 @@ use super::explain::{KEYS, Loaded};
 use super::node::{Entry, Kind, Node};
 use super::paths::{SecretPath, is_absolute};
 use super::{
-    DeploymentSetting, INTERVAL_RANGE, MOST_STALE_AFTER, PinnedBaseline, Profile, Service, Settings, SettingsError,
-    SettingsWarning, SocketSettings, Webhook, stale_after,
+    DeploymentSetting, INTERVAL_RANGE, MOST_SERVICES, MOST_STALE_AFTER, PinnedBaseline, Profile, Service, Settings,
+    SettingsError, SettingsWarning, SocketSettings, Webhook, stale_after,
 };
 use crate::duration::duration;
 use crate::facts::DeploymentKind;
@@ -158,7 +158,11 @@ fn pcrs(value: &Node) -> Result<BTreeMap<u8, Hash>, SettingsError> {
 
 fn services(value: &Node, profile: Profile) -> Result<BTreeMap<String, Service>, SettingsError> {
     let mut services = BTreeMap::new();
-    for Entry { key, value, line } in value.section("service_binaries", SERVICES)? {
+    let entries = value.section("service_binaries", SERVICES)?;
+    if entries.len() > MOST_SERVICES {
+        return Err(value.refused("service_binaries", "a section of at most 1000 services"));
+    }
+    for Entry { key, value, line } in entries {
         let name = format!("service_binaries.{key}");
         let plain = !key.is_empty() && key.len() <= 200 && !key.chars().any(char::is_control);
         let service = match &value.kind {

@@ -196,6 +196,21 @@ fn nothing_is_attested_without_its_record() {
 }
 
 #[test]
+fn bundle_lists_the_worst_and_counts_the_rest() {
+    let mut settings = settings();
+    settings.policy_files = (0..300).map(|n| format!("/etc/policy/{n}").into()).collect();
+    settings.require_tpm = true;
+    let mut attestor = Attestor::new(settings);
+    let standing = attestor.run(&facts());
+    let view = standing.at(NOON);
+    let bundle = view.bundle().unwrap();
+    assert_eq!((bundle.findings.len(), bundle.failures.len(), bundle.failures_omitted), (128, 128, 173));
+    assert_eq!(bundle.findings[0].code, FailureCode::TpmAbsent);
+    assert_eq!((view.status().failure_count, view.state()), (301, State::Failed));
+    assert!(attestor.log.len() < avouch_attestor::audit::MAX_LINE_BYTES);
+}
+
+#[test]
 fn an_acknowledgement_that_the_log_did_not_take_is_none() {
     let mut attestor = demanding();
     let tpm = crate::scene::Tpm::new();
@@ -203,7 +218,8 @@ fn an_acknowledgement_that_the_log_did_not_take_is_none() {
     attestor.machine.acknowledge("uid 0", NOON).unwrap();
     let appraisal = appraise(&tpm.quoted(facts()), &attestor.settings, &References::default());
     let prepared = attestor.machine.prepare(appraisal, &attestor.key, &attestor.tail);
-    attestor.machine.withhold(prepared, &attestor.key, "input/output error");
+    let standing = attestor.machine.withhold(prepared, &attestor.key, "input/output error");
+    assert!(standing.at(NOON).bundle().unwrap().acknowledged.is_none());
     assert_eq!(attestor.run(&tpm.quoted(facts())).at(NOON).codes(), [FailureCode::Latched]);
 }
 
