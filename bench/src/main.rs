@@ -7,8 +7,10 @@
 mod agent;
 mod appraisal;
 mod boot_log;
+mod caller;
 mod disk;
 mod fleet;
+mod gate;
 mod handshake;
 mod ima;
 mod logs;
@@ -69,6 +71,8 @@ enum Name {
     Peer,
     /// Full rounds of a fleet against `avouch serve`.
     Rounds,
+    /// The local attestor API at a fixed rate, while attestations run.
+    Gate,
     /// The agent's binary and memory (only with --agent or --only).
     Agent,
 }
@@ -112,6 +116,7 @@ fn run(name: Name, effort: Effort, nodes: usize) -> Result<Section> {
         Name::Appraisal => appraisal::measure(effort),
         Name::Peer => peer::measure(effort),
         Name::Rounds => rounds::measure(effort, nodes),
+        Name::Gate => gate::measure(effort),
         Name::Agent => agent::measure(),
     }
 }

@@ -91,13 +91,8 @@ impl Server {
         self.child.id()
     }
 
-    /// CPU seconds, user and system, of all its threads so far.
     pub(crate) fn cpu(&self) -> Result<f64> {
-        let stat = read_to_string(format!("/proc/{}/stat", self.pid()))?;
-        // The second field is the name in parentheses; utime and stime are the 14th and 15th.
-        let (_, rest) = stat.rsplit_once(") ").context("a name in parentheses")?;
-        let ticks = rest.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-        Ok(ticks / TICKS)
+        cpu(self.pid())
     }
 }
 
@@ -107,6 +102,15 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU seconds, user and system, of all threads of a process so far.
+pub(crate) fn cpu(pid: u32) -> Result<f64> {
+    let stat = read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the name in parentheses; utime and stime are the 14th and 15th.
+    let (_, rest) = stat.rsplit_once(") ").context("a name in parentheses")?;
+    let ticks = rest.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(ticks / TICKS)
 }
 
 /// Memory of a process in MiB, such as `VmRSS` or `VmHWM`.

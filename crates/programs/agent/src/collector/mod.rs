@@ -32,6 +32,7 @@ pub use frame::{LinkError, receive, send};
 pub use message::{Answer, Ask, EventKind, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Request, ScopeAsked, Told};
 pub use sandbox::{Hidden, hidden};
 pub use serve::{Desk, Hub, Witnesses, serve};
+pub(crate) use socket::bind;
 pub use socket::{Peers, listen, listen_everywhere, peer_uid};
 
 /// Where the collector listens for the gate of an appliance.

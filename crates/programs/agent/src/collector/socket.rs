@@ -13,6 +13,9 @@ use rustix::process::geteuid;
 
 use super::LinkError;
 
+/// The peer's user is asked at every connection; the mode only keeps others from trying.
+const OWN_MODE: u32 = 0o600;
+
 /// Who may be at the other end of a connection, by what the kernel says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peers {
@@ -33,7 +36,7 @@ pub fn listen(path: &Path) -> Result<UnixListener, LinkError> {
     let failed = |error| LinkError::Bind { path: path.into(), error };
     match ListenFd::from_env().take_unix_listener(0).map_err(failed)? {
         Some(listener) => Ok(listener),
-        None => bind(path).map_err(failed),
+        None => bind(path, OWN_MODE).map_err(failed),
     }
 }
 
@@ -53,7 +56,7 @@ pub fn listen_everywhere(path: &Path) -> Result<Vec<(UnixListener, Peers)>, Link
         }
     }
     if doors.iter().all(|(_, peers)| *peers != Peers::OwnUser) {
-        doors.push((bind(path).map_err(failed)?, Peers::OwnUser));
+        doors.push((bind(path, OWN_MODE).map_err(failed)?, Peers::OwnUser));
     }
     Ok(doors)
 }
@@ -66,16 +69,17 @@ fn peers(listener: &UnixListener, own: &Path) -> io::Result<Peers> {
     }
 }
 
-fn bind(path: &Path) -> io::Result<UnixListener> {
+/// A new socket at `path` with `mode`, also where a process that was killed left its own.
+pub(crate) fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
     if let Some(parent) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
     }
     match UnixListener::bind(path) {
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_left_over(path) => {
             fs::remove_file(path)?;
-            only_for_us(path, UnixListener::bind(path)?)
+            with_mode(path, mode, UnixListener::bind(path)?)
         }
-        bound => only_for_us(path, bound?),
+        bound => with_mode(path, mode, bound?),
     }
 }
 
@@ -86,9 +90,8 @@ fn is_left_over(path: &Path) -> bool {
     is_socket && UnixStream::connect(path).is_err_and(refuses)
 }
 
-/// The peer's user is asked at every connection; the mode only keeps others from trying.
-fn only_for_us(path: &Path, listener: UnixListener) -> io::Result<UnixListener> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+fn with_mode(path: &Path, mode: u32, listener: UnixListener) -> io::Result<UnixListener> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }
 

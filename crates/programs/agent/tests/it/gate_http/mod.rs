@@ -1,0 +1,6 @@
+//! The local attestor API over real sockets.
+
+mod client;
+mod endpoints;
+mod hostile;
+mod world;
