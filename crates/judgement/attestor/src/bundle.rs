@@ -73,7 +73,7 @@ pub struct Bundle {
     pub tpm_quote_pcr_selection: String,
     /// [`Bundle::failures`] by code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Failure>,
     /// Failures that are listed neither here nor there, since there are too many.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures_omitted: u64,
@@ -105,9 +105,6 @@ pub struct BootMeasurements {
     /// RFC 3339.
     pub measured_at: String,
 }
-
-/// One failure as programs read it.
-pub type Finding = Failure;
 
 /// A quote, as it can be checked elsewhere: by [`Bundle::verify_quote`], or by other tools with the qualifyingData.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -45,7 +45,7 @@ pub use answer::{AttestAnswer, ErrorAnswer, HealthAnswer, StatusAnswer, VerifyAn
 pub use appraise::{Appraisal, References, appraise};
 pub use avouch_protocol::Hash;
 pub use baseline::{Baseline, BaselineDeployment, BaselineError, BaselineFile, FileEntry, SignedBaseline};
-pub use bundle::{BootMeasurements, Bundle, Finding, QuoteEvidence};
+pub use bundle::{Acknowledgement, BootMeasurements, Bundle, QuoteEvidence};
 pub use canonical::{canonical, escaped};
 pub use duration::{DurationError, duration};
 pub use facts::{

@@ -34,7 +34,8 @@ fn third_party_verifies_a_bundle_without_any_secret() {
 #[test]
 fn every_measured_field_is_under_the_signature() {
     let bundle = published(&Tpm::new());
-    let changes: [(&str, fn(&mut Bundle)); 10] = [
+    type Change = fn(&mut Bundle);
+    let changes: [(&str, Change); 10] = [
         ("measured_at", |b| b.boot_measurements.measured_at.push('x')),
         ("secure_boot", |b| b.boot_measurements.secure_boot_enabled ^= true),
         ("deployment", |b| b.deployment_digest = "0".repeat(64)),
