@@ -43,7 +43,7 @@ impl Node {
     /// When the server refuses it.
     pub fn enrol_by(site: &Site, machine: &Machine, label: &str, profile: NodeProfile) -> Result<Self> {
         let enroller = Enroller::new(site.token_for(profile, 1)?, Some(label.into()))?;
-        let enrolment = enroller.run(&mut machine.tpm()?)?;
+        let enrolment = enroller.run(&mut machine.tpm()?)?.enrolment;
         Self::of(enrolment, site)
     }
 

@@ -9,12 +9,12 @@ use avouch_tpm_wire::{Attest, EkTemplate};
 
 use crate::challenge::{ChallengeError, CheckedChallenge};
 use crate::clock::wall_clock;
-use crate::enrol::Enroller;
+use crate::enrol::{Enrolled, Enroller};
 use crate::error::AgentError;
 use crate::evidence::build_reported_evidence;
 use crate::http::{Client, HttpError};
 use crate::receipt::VerifiedReceipt;
-use crate::report_key::Signing;
+use crate::report_key::{KeptReportKey, Signing};
 use crate::reporter::{Reported, Reporter};
 use crate::state::{Enrolment, Fork, Outcome, Spooled, StateDir, StateError, StateLock};
 
@@ -139,7 +139,11 @@ impl Agent {
     ) -> Result<Enrolment, AgentError> {
         let before = self.replaceable(request.replace)?;
         let ek = request.ek.or(before.as_ref().map(Enrolment::ek));
-        let enrolment = Enroller::new(token, request.label)?.with_ek(ek).run(tpm)?;
+        let Enrolled { enrolment, report_key } = Enroller::new(token, request.label)?.with_ek(ek).run(tpm)?;
+        // Before the enrolment, whose id it carries and without which it is a leftover.
+        if let Some(key) = report_key {
+            self.state.keep_report_key(lock, &enrolment, &KeptReportKey::new(key))?;
+        }
         self.state.keep_enrolment(lock, &enrolment)?;
         self.tidy(lock);
         self.link = None;

@@ -4,10 +4,10 @@ use crate::hash::sha256;
 use avouch_crypto::client_key::ClientKey;
 use avouch_protocol::{
     ActivateRequest, ActivateResponse, Certification, CredentialChallenge, EnrolRequest, EnrolmentToken, Hash,
-    MAX_LABEL_BYTES, Membership, Message, NodeProfile, Purpose, ShownCloudKey, ShownEk, VERSION, enrolment_proof_input,
-    qualifying_data,
+    MAX_LABEL_BYTES, Membership, Message, NodeProfile, Purpose, ShownCloudKey, ShownEk, ShownReportKey, VERSION,
+    enrolment_proof_input, qualifying_data,
 };
-use avouch_tpm::{AkBlob, Cloud, EndorsementKey, Tpm, Transport};
+use avouch_tpm::{AkBlob, Cloud, EndorsementKey, Error as TpmError, ReportKeyBlob, Tpm, Transport};
 use avouch_tpm_wire::{EkTemplate, PublicArea};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -61,6 +61,15 @@ pub struct Enroller {
     client: Client,
 }
 
+/// What an enrolment gives.
+#[derive(Clone, Debug)]
+pub struct Enrolled {
+    /// Keys, membership, and whom to believe.
+    pub enrolment: Enrolment,
+    /// The report key that the server was shown; `None` where the TPM made none.
+    pub report_key: Option<ReportKeyBlob>,
+}
+
 /// What the first step leaves for the second.
 #[derive(Debug)]
 pub struct Requested {
@@ -106,12 +115,13 @@ impl Enroller {
     ///
     /// # Errors
     /// [`AgentError`].
-    pub fn run<T: Transport>(self, tpm: &mut Tpm<T>) -> Result<Enrolment, AgentError> {
+    pub fn run<T: Transport>(self, tpm: &mut Tpm<T>) -> Result<Enrolled, AgentError> {
         let request = self.request(tpm)?;
         let requested = self.send(request)?;
-        let activation = self.activation(tpm, &requested)?;
+        let (report_key, shown) = self.report_key(tpm, &requested)?.unzip();
+        let activation = ActivateRequest { report_key: shown, ..self.activation(tpm, &requested)? };
         let response: (ActivateResponse, _) = self.client.exchange("/v1/enroll/activate", &activation.to_cbor())?;
-        self.enrolment(requested.request, response.0.membership)
+        Ok(Enrolled { enrolment: self.enrolment(requested.request, response.0.membership)?, report_key })
     }
 
     /// What this TPM shows of itself.
@@ -177,8 +187,7 @@ impl Enroller {
         let secret = open_all(tpm, &blob, requested)?;
         let input = enrolment_proof_input(&requested.request_digest, &requested.credential_digest);
         let proof = Hash(avouch_crypto::hmac_sha256(secret.as_slice(), &[&input]));
-        let spki = sha256(&[self.client_key.spki_der()]);
-        let qualifying = qualifying_data(sha256, Purpose::Certify, &requested.credential_digest, &spki, &Hash::ZERO);
+        let qualifying = self.qualifying(requested);
         let certified = tpm.load_attestation_key(&blob)?.certify_parent(&qualifying.0)?;
         let cloud = cloud(self.token.profile).map(|cloud| tpm.certify_by_cloud_key(cloud, &blob, &qualifying.0));
         let cloud_certify = cloud
@@ -193,6 +202,32 @@ impl Enroller {
             cloud_certify,
             report_key: None,
         })
+    }
+
+    /// A report key for the present boot state, certified by the attestation key as its parent is: a server that takes no
+    /// report of this machine says so now. Where the TPM makes none, evidence shows one once it does.
+    ///
+    /// # Errors
+    /// [`AgentError::Tpm`] when the TPM cannot be spoken to.
+    pub fn report_key<T: Transport>(
+        &self,
+        tpm: &mut Tpm<T>,
+        requested: &Requested,
+    ) -> Result<Option<(ReportKeyBlob, ShownReportKey)>, AgentError> {
+        match shown_report_key(tpm, &ak_blob(&requested.request), &self.qualifying(requested)) {
+            Ok(made) => Ok(Some(made)),
+            Err(error @ TpmError::Transport { .. }) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!("no report key is shown at enrolment: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// What everything that is certified in this enrolment is bound to.
+    fn qualifying(&self, requested: &Requested) -> Hash {
+        let spki = sha256(&[self.client_key.spki_der()]);
+        qualifying_data(sha256, Purpose::Certify, &requested.credential_digest, &spki, &Hash::ZERO)
     }
 
     /// What is kept, once the certificate is known to be for this node's own key.
@@ -214,6 +249,20 @@ impl Enroller {
 
 fn shown(key: EndorsementKey) -> ShownEk {
     ShownEk { public: key.public.into(), certificate: key.certificate.unwrap_or_default().into() }
+}
+
+fn shown_report_key<T: Transport>(
+    tpm: &mut Tpm<T>,
+    attestation_key: &AkBlob,
+    qualifying: &Hash,
+) -> Result<(ReportKeyBlob, ShownReportKey), TpmError> {
+    let mut session = tpm.load_attestation_key(attestation_key)?;
+    let blob = session.create_report_key()?;
+    let key = session.load_report_key(&blob)?;
+    let certified = session.certify_report_key(&key, &qualifying.0);
+    session.release_report_key(key);
+    let shown = crate::report_key::shown(blob.public.clone(), certified?);
+    Ok((blob, shown))
 }
 
 /// Whose key has to certify ours.

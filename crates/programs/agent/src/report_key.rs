@@ -1,12 +1,12 @@
 //! The key that signs reports: it signs in the boot state that it was made in, and in no other.
 //!
-//! It is kept, wrapped by the TPM, beside the enrolment whose attestation key certifies it. In the round in which it
-//! refuses because the boot state is another, the evidence goes unsigned and says so by that; in the next one a new key
-//! is made and shown. Whether the new boot state is one to be believed is the server's to judge: it computes the policy
+//! It is made and shown at enrolment, and kept, wrapped by the TPM, beside the enrolment whose attestation key certifies
+//! it. In the round in which it refuses because the boot state is another, the evidence goes unsigned and says so by that;
+//! in the next one a new key is made and shown. Whether the new boot state is one to be believed is the server's to judge: it computes the policy
 //! that the key must have, and takes no word of the node's for it.
 
 use avouch_protocol::{Certification, Evidence, Hash, Message, Purpose, ShownReportKey, VERSION, qualifying_data};
-use avouch_tpm::{AkBlob, AttestationSession, Error as TpmError, ReportKey, ReportKeyBlob, Transport};
+use avouch_tpm::{AkBlob, AttestationSession, Attested, Error as TpmError, ReportKey, ReportKeyBlob, Transport};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
@@ -76,6 +76,12 @@ pub struct Signing<'a> {
     pub owed: bool,
 }
 
+/// A report key as it is shown to a server: its TPMT_PUBLIC, and what the attestation key said of it.
+pub(crate) fn shown(public: Vec<u8>, certified: Attested) -> ShownReportKey {
+    let certification = Certification { attest: certified.attest.into(), signature: certified.signature.into() };
+    ShownReportKey { public: public.into(), certification }
+}
+
 // === impl Signing ===
 
 impl Signing<'_> {
@@ -137,9 +143,7 @@ impl Signing<'_> {
         kept: &KeptReportKey,
     ) -> Result<ShownReportKey, AgentError> {
         let qualifying = qualifying_data(sha256, Purpose::Certify, &self.challenge, &self.client_spki, &Hash::ZERO);
-        let certified = session.certify_report_key(key, &qualifying.0)?;
-        let certification = Certification { attest: certified.attest.into(), signature: certified.signature.into() };
-        Ok(ShownReportKey { public: kept.public.clone(), certification })
+        Ok(shown(kept.public.to_vec(), session.certify_report_key(key, &qualifying.0)?))
     }
 
     /// The kept key, or a new one where there is none or where it refused.

@@ -16,7 +16,9 @@
 mod folder;
 
 use avouch_pairs::Observation;
-use avouch_protocol::{Hash, Message, Offsets, Report, ReportHead, Trigger, chain_value};
+use avouch_protocol::{
+    Hash, MAX_REPORT_BYTES, Message, Offsets, Report, ReportError, ReportHead, Trigger, chain_value,
+};
 use avouch_tpm::{Tpm, Transport};
 use avouch_tpm_wire::{Digest, HashAlg, PcrSelection};
 
@@ -148,6 +150,10 @@ impl<'a> Chain<'a> {
         trigger: Trigger,
     ) -> Result<Hash, AgentError> {
         let bytes = self.report(observed, trigger)?;
+        // What nobody reads again, here or at the server, must not come into the chain.
+        if bytes.len() > MAX_REPORT_BYTES {
+            return Err(ReportError::TooMany { what: "bytes", wanted: MAX_REPORT_BYTES, got: bytes.len() }.into());
+        }
         let digest = sha256(&[&bytes]);
         self.folder.keep_report(self.position.count + 1, &bytes)?;
         extend_pcr(tpm, self.position.pcr, &digest)?;

@@ -1,41 +1,23 @@
 //! The reports of a boot session against a software TPM, and processes that end between any two steps.
 
-use std::time::Duration;
-
-use avouch_agent::chain::{Chain, Opened, extend_pcr, read_pcr};
+use avouch_agent::chain::{Chain, Opened, extend_pcr};
 use avouch_agent::collector::Observed;
-use avouch_agent::state::{StateDir, StateLock};
+use avouch_agent::error::AgentError;
 use avouch_pairs::{Attribute, Fact, Observation, Reading};
-use avouch_protocol::{Hash, Message, Offsets, Report, Trigger, chain_value};
+use avouch_protocol::{
+    Hash, MAX_REPORT_BYTES, Message, Observed as TravellingObservation, Offsets, Report, ReportError, Trigger,
+    chain_value,
+};
 use avouch_tpm::Tpm;
 use avouch_tpm_wire::command::{Command, PcrExtend};
 
-use crate::swtpm::Swtpm;
+use crate::node::Node;
 use crate::wire::{Fault, Wire};
 
 const PCR: u8 = 13;
 const SESSION: u32 = 5;
 
-struct Node {
-    _dir: tempfile::TempDir,
-    state: StateDir,
-    lock: StateLock,
-    tpm: Tpm<Wire>,
-    wire: Wire,
-    // Last: the TPM's process ends after the connection to it.
-    _swtpm: Swtpm,
-}
-
 impl Node {
-    fn new() -> Option<Self> {
-        let swtpm = Swtpm::start()?;
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path().join("state")).unwrap();
-        let lock = state.lock(Duration::from_secs(1)).unwrap();
-        let (tpm, wire) = swtpm.tpm();
-        Some(Self { _dir: dir, state, lock, tpm, wire, _swtpm: swtpm })
-    }
-
     fn open_as(&mut self, session: u32, held: &Offsets) -> (Chain<'_>, Opened, &mut Tpm<Wire>) {
         let (chain, opened) = Chain::open(&self.state, &self.lock, &mut self.tpm, session, PCR, held).unwrap();
         (chain, opened, &mut self.tpm)
@@ -53,10 +35,6 @@ impl Node {
 
     fn reports(&mut self) -> Vec<Vec<u8>> {
         self.open().0.behind(0).unwrap()
-    }
-
-    fn pcr(&mut self) -> Hash {
-        read_pcr(&mut self.tpm, PCR).unwrap()
     }
 }
 
@@ -88,7 +66,7 @@ fn the_pcr_is_the_fold_of_every_report_and_each_names_the_one_before() {
     }
     let reports = node.reports();
     assert_eq!(reports.len(), 5);
-    assert_eq!(node.pcr(), folded(&reports));
+    assert_eq!(node.pcr(PCR), folded(&reports));
     let mut before = Hash::ZERO;
     for (number, bytes) in (1..).zip(&reports) {
         let report = Report::from_cbor(bytes).unwrap();
@@ -119,19 +97,19 @@ fn what_the_server_holds_is_not_sent_again_and_what_it_lacks_is() {
 fn killed_between_spool_and_extend_the_report_is_dropped() {
     let Some(mut node) = Node::new() else { return };
     node.add(1);
-    let before = node.pcr();
+    let before = node.pcr(PCR);
     node.wire.interfere(|_, code| (code == PcrExtend::CODE).then_some(Fault::Lost));
     {
         let (mut chain, _, tpm) = node.open();
         assert!(chain.add(tpm, &observed(2), Trigger::Slot).is_err());
     }
     node.wire.leave_alone();
-    assert_eq!(node.pcr(), before);
+    assert_eq!(node.pcr(PCR), before);
     assert_eq!(node.open().1, Opened::Dropped);
     assert_eq!(node.open().1, Opened::Continued);
     node.add(3);
     let reports = node.reports();
-    assert_eq!((reports.len(), folded(&reports)), (2, node.pcr()));
+    assert_eq!((reports.len(), folded(&reports)), (2, node.pcr(PCR)));
 }
 
 /// kill -9 after TPM2_PCR_Extend and before the position is written: the TPM did it, and no answer came.
@@ -139,17 +117,17 @@ fn killed_between_spool_and_extend_the_report_is_dropped() {
 fn killed_between_extend_and_its_note_the_report_counts() {
     let Some(mut node) = Node::new() else { return };
     node.add(1);
-    let before = node.pcr();
+    let before = node.pcr(PCR);
     node.wire.interfere(|_, code| (code == PcrExtend::CODE).then_some(Fault::Cut));
     {
         let (mut chain, _, tpm) = node.open();
         assert!(chain.add(tpm, &observed(2), Trigger::Slot).is_err());
     }
     node.wire.leave_alone();
-    assert_ne!(node.pcr(), before);
+    assert_ne!(node.pcr(PCR), before);
     assert_eq!(node.open().1, Opened::Continued);
     let reports = node.reports();
-    assert_eq!((reports.len(), folded(&reports)), (2, node.pcr()));
+    assert_eq!((reports.len(), folded(&reports)), (2, node.pcr(PCR)));
     assert_eq!(node.open().0.newest_observation().unwrap().unwrap(), observed(2).observation);
 }
 
@@ -173,7 +151,7 @@ fn somebody_elses_extend_is_told_and_the_chain_goes_on() {
     node.add(2);
     let reports = node.reports();
     assert_eq!(reports.len(), 2);
-    assert_ne!(folded(&reports), node.pcr(), "the verifier sees that something is withheld");
+    assert_ne!(folded(&reports), node.pcr(PCR), "the verifier sees that something is withheld");
 }
 
 #[test]
@@ -191,7 +169,7 @@ fn a_node_that_lost_its_state_goes_on_where_the_server_is() {
     let sha256 = |parts: &[&[u8]]| Hash(avouch_crypto::sha256(parts));
     // What the server kept, and the new report: that is what the TPM shows.
     let kept = chain_value(sha256, &Hash::ZERO, &head);
-    assert_eq!(node.pcr(), chain_value(sha256, &kept, &digest(&sent[0])));
+    assert_eq!(node.pcr(PCR), chain_value(sha256, &kept, &digest(&sent[0])));
 }
 
 #[test]
@@ -219,4 +197,29 @@ fn a_long_chain_stands_by_itself_now_and_then() {
     let gaps: Vec<_> = reports.iter().enumerate().filter(|(_, bytes)| whole(bytes)).map(|(at, _)| at).collect();
     assert!(gaps.len() >= 2 && gaps.windows(2).all(|pair| pair[1] - pair[0] <= 33), "{gaps:?}");
     assert_eq!(node.open().0.newest_observation().unwrap().unwrap(), observed(9).observation);
+}
+
+#[test]
+fn a_report_beyond_its_limit_does_not_come_into_the_chain() {
+    let Some(mut node) = Node::new() else { return };
+    node.add(1);
+    let before = node.pcr(PCR);
+    let long = |length: usize| {
+        let mut seen = observed(1);
+        let subject = seen.observation.subjects.get_mut("unit:0.service").unwrap();
+        for fact in subject.facts.values_mut() {
+            *fact = Fact::kernel(Reading::Value("x".repeat(length)));
+        }
+        seen
+    };
+    // The observation just fits through the collector's socket; the head of a report makes it too long.
+    let size = |length| TravellingObservation::of(&long(length).observation).unwrap().to_cbor().len();
+    let length = MAX_REPORT_BYTES - (size(1 << 20) - (1 << 20));
+    assert_eq!(size(length), MAX_REPORT_BYTES);
+    let (mut chain, _, tpm) = node.open();
+    let error = chain.add(tpm, &long(length), Trigger::Slot).unwrap_err();
+    assert!(matches!(error, AgentError::Report(ReportError::TooMany { .. })), "{error}");
+    assert_eq!(node.pcr(PCR), before);
+    node.add(2);
+    assert_eq!(node.reports().len(), 2);
 }

@@ -9,6 +9,7 @@ mod command_docs;
 mod gate_http;
 mod generated;
 mod https;
+mod node;
 mod observe;
 mod privacy;
 mod receipt;

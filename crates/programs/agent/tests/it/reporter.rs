@@ -7,21 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use avouch_agent::build_reported_evidence;
-use avouch_agent::chain::{extend_pcr, read_pcr};
+use avouch_agent::chain::extend_pcr;
 use avouch_agent::challenge::CheckedChallenge;
 use avouch_agent::collector::{Collector, Hub, LinkError, ScopeAsked, Witnesses, listen, serve};
 use avouch_agent::config::Cap;
 use avouch_agent::error::AgentError;
 use avouch_agent::report_key::Signing;
 use avouch_agent::reporter::{Reported, Reporter};
-use avouch_agent::state::{StateDir, StateLock};
 use avouch_collect::Securityfs;
 use avouch_pairs::{Attribute, Fact, Observation, Reading, UnitIdentity};
 use avouch_protocol::{Challenge, Evidence, Hash, Message, Offsets, Report, Trigger, cap_value, chain_value};
-use avouch_tpm::Tpm;
 
-use crate::swtpm::Swtpm;
-use crate::wire::Wire;
+use crate::node::Node;
 use crate::world::{World, challenge};
 
 const PCR: u8 = 13;
@@ -52,33 +49,17 @@ impl Witnesses for Service {
     }
 }
 
-struct Node {
-    dir: tempfile::TempDir,
-    state: StateDir,
-    lock: StateLock,
-    enforced: Arc<AtomicU32>,
-    tpm: Tpm<Wire>,
-    wire: Wire,
-    session: u32,
-    _swtpm: Swtpm,
+/// A node, and what the kernel enforces in its one service from now on.
+fn started() -> Option<(Node, Arc<AtomicU32>)> {
+    let node = Node::new()?;
+    let listener = listen(&node.socket()).unwrap();
+    let enforced = Arc::new(AtomicU32::new(4096));
+    let service = Service(Arc::clone(&enforced));
+    thread::spawn(move || serve(&listener, service, &Arc::new(Hub::default())));
+    Some((node, enforced))
 }
 
 impl Node {
-    fn new() -> Option<Self> {
-        let swtpm = Swtpm::start()?;
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path().join("state")).unwrap();
-        let lock = state.lock(Duration::from_secs(1)).unwrap();
-        let (mut tpm, wire) = swtpm.tpm();
-        let session = tpm.clock().unwrap().reset_count;
-        let enforced = Arc::new(AtomicU32::new(4096));
-        let node = Self { state, lock, enforced, tpm, wire, session, _swtpm: swtpm, dir };
-        let listener = listen(&node.socket()).unwrap();
-        let service = Service(Arc::clone(&node.enforced));
-        thread::spawn(move || serve(&listener, service, &Arc::new(Hub::default())));
-        Some(node)
-    }
-
     fn socket(&self) -> PathBuf {
         self.dir.path().join("collector.sock")
     }
@@ -94,10 +75,6 @@ impl Node {
 
     fn event(&mut self, reporter: &mut Reporter) -> bool {
         reporter.report_event(&self.state, &self.lock, &mut self.tpm).unwrap()
-    }
-
-    fn pcr(&mut self, pcr: u8) -> Hash {
-        read_pcr(&mut self.tpm, pcr).unwrap()
     }
 
     fn held(&self, reports: u64, head: Hash) -> Offsets {
@@ -119,7 +96,7 @@ fn folded<'a>(reports: impl IntoIterator<Item = &'a Vec<u8>>) -> Hash {
 
 #[test]
 fn a_challenge_that_asks_for_a_report_gets_every_one_that_the_server_lacks() {
-    let Some(mut node) = Node::new() else { return };
+    let Some((mut node, _)) = started() else { return };
     let mut reporter = node.reporter(None);
     assert_eq!(node.report(&mut reporter, &challenge(1, Hash::ZERO)).unwrap(), None, "none is asked for");
     assert_eq!(node.pcr(PCR), Hash::ZERO);
@@ -141,7 +118,7 @@ fn a_challenge_that_asks_for_a_report_gets_every_one_that_the_server_lacks() {
 
 #[test]
 fn without_a_collector_only_a_round_that_owes_a_report_fails() {
-    let Some(mut node) = Node::new() else { return };
+    let Some((mut node, _)) = started() else { return };
     let mut reporter = Reporter::new(Collector::at("/no/such/socket"), ScopeAsked::default(), None, None);
     assert!(!reporter.is_able());
     assert_eq!(node.report(&mut reporter, &challenge(1, Hash::ZERO)).unwrap(), None);
@@ -154,17 +131,17 @@ fn without_a_collector_only_a_round_that_owes_a_report_fails() {
 
 #[test]
 fn events_between_rounds_are_reports_of_their_own_at_most_thirty() {
-    let Some(mut node) = Node::new() else { return };
+    let Some((mut node, enforced)) = started() else { return };
     let mut reporter = node.reporter(None);
     assert_eq!(reporter.may_report_event(), None, "before a server asked there is no chain");
     assert!(!node.event(&mut reporter));
     let first = node.report(&mut reporter, &asking(1, Offsets::default())).unwrap().unwrap();
     assert_eq!(reporter.may_report_event(), Some(Duration::ZERO));
     // Divergence that is gone before the next slot stays in the chain.
-    node.enforced.store(8192, Ordering::SeqCst);
+    enforced.store(8192, Ordering::SeqCst);
     assert!(node.event(&mut reporter));
     assert!(reporter.may_report_event().unwrap() > Duration::from_secs(5), "a burst is one report");
-    node.enforced.store(4096, Ordering::SeqCst);
+    enforced.store(4096, Ordering::SeqCst);
     let second = node.report(&mut reporter, &asking(2, node.held(1, first.digest))).unwrap().unwrap();
     let between = Report::from_cbor(&second.reports[0]).unwrap();
     assert_eq!((second.reports.len(), between.trigger), (2, Trigger::Event));
@@ -185,7 +162,7 @@ fn events_between_rounds_are_reports_of_their_own_at_most_thirty() {
 
 #[test]
 fn the_cap_needs_two_looks_and_the_policys_word_and_is_extended_once() {
-    let Some(mut node) = Node::new() else { return };
+    let Some((mut node, enforced)) = started() else { return };
     let cap = Cap { pcr: CAP_PCR, on: vec!["V4.memory.*".into()] };
     let mut reporter = node.reporter(Some(cap));
     let look = |node: &mut Node, reporter: &mut Reporter, asked: &Challenge| {
@@ -193,11 +170,11 @@ fn the_cap_needs_two_looks_and_the_policys_word_and_is_extended_once() {
         node.pcr(CAP_PCR)
     };
     let asked = asking(1, Offsets::default());
-    node.enforced.store(8192, Ordering::SeqCst);
+    enforced.store(8192, Ordering::SeqCst);
     assert_eq!(look(&mut node, &mut reporter, &asked), Hash::ZERO, "one look is no cap");
-    node.enforced.store(4096, Ordering::SeqCst);
+    enforced.store(4096, Ordering::SeqCst);
     assert_eq!(look(&mut node, &mut reporter, &asked), Hash::ZERO);
-    node.enforced.store(8192, Ordering::SeqCst);
+    enforced.store(8192, Ordering::SeqCst);
     assert_eq!(look(&mut node, &mut reporter, &asked), Hash::ZERO, "not consecutive");
     let other = Challenge { cap_pcr: None, ..asked.clone() };
     assert_eq!(look(&mut node, &mut reporter, &other), Hash::ZERO, "the policy knows no cap");
@@ -207,9 +184,9 @@ fn the_cap_needs_two_looks_and_the_policys_word_and_is_extended_once() {
 
 #[test]
 fn without_a_section_nothing_is_ever_capped() {
-    let Some(mut node) = Node::new() else { return };
+    let Some((mut node, enforced)) = started() else { return };
     let mut reporter = node.reporter(None);
-    node.enforced.store(8192, Ordering::SeqCst);
+    enforced.store(8192, Ordering::SeqCst);
     for _ in 0..3 {
         node.report(&mut reporter, &asking(1, Offsets::default())).unwrap();
     }
@@ -233,7 +210,7 @@ fn answered(node: &mut Node, world: &World, reporter: &mut Reporter, asked: Chal
 
 #[test]
 fn a_steady_round_signs_twice_and_the_key_of_another_boot_state_refuses_once() {
-    let Some(mut node) = Node::new() else { return };
+    let Some((mut node, _)) = started() else { return };
     let world = World::with_key(node.tpm.create_attestation_key().unwrap());
     let mut reporter = node.reporter(None);
     let first = answered(&mut node, &world, &mut reporter, asking(1, Offsets::default()));

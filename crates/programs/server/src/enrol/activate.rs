@@ -38,6 +38,7 @@ pub(crate) async fn activate(app: Arc<App>, call: Call) -> Result<Reply, Refused
         "profile": profile.word(),
         "vouched_by": certified.vouched.by,
         "ek": certified.ek_template.name(),
+        "report_key": activation.report_key.is_some(),
     })
     .to_string();
     app.note(now, Event { kind: "NODE_ENROLLED".into(), node: Some(node), detail });

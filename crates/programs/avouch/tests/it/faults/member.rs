@@ -84,7 +84,7 @@ impl Member {
         self.asked = "/v1/enroll";
         let enroller = Enroller::new(self.token.clone(), Some(self.label.clone()))?;
         let mut tpm = self.machine.tpm().unwrap();
-        let enrolment = enroller.run(&mut tpm)?;
+        let enrolment = enroller.run(&mut tpm)?.enrolment;
         let tls = agent_config(&enrolment.pins(), Some(&enrolment.identity()?)).map_err(AgentError::Tls)?;
         self.generations.push(enrolment.membership.generation);
         self.joined = Some((enrolment.clone(), Client::new(&enrolment.origin, tls)));

@@ -55,7 +55,7 @@ fn c11_primary_attestation_key_is_refused_at_enrolment() -> Result<()> {
     assert_eq!(scene.site.nodes()?, before, "no node came of it");
 
     // The same machine and the same token, with a child key.
-    let node = Node::of(enroller.run(&mut machine.tpm()?)?, &scene.site)?;
+    let node = Node::of(enroller.run(&mut machine.tpm()?)?.enrolment, &scene.site)?;
     assert_eq!(node.round(&machine)?.status.word(), "pass");
     stored(&scene.site, &node, "pass", "")
 }

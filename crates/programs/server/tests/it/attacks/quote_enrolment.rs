@@ -40,7 +40,7 @@ fn enroller(site: &Site) -> Result<Enroller> {
 
 /// The honest twin: the same machine and token join.
 fn joins(site: &Site, machine: &Machine, enroller: Enroller) -> Result<()> {
-    let node = Node::of(enroller.run(&mut machine.tpm()?)?, site)?;
+    let node = Node::of(enroller.run(&mut machine.tpm()?)?.enrolment, site)?;
     assert_eq!(node.round(machine)?.status.word(), "pass");
     let view = site.node(&node.tag())?;
     assert_eq!((view.verdict.as_str(), view.generation), ("pass", 1));

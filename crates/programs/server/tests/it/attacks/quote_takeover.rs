@@ -44,7 +44,7 @@ fn q11_another_tpm_does_not_take_over_a_node() -> Result<()> {
     assert_eq!(scene.site.node(&scene.node.tag())?, before, "nothing of this touched the node");
 
     // With its own keys it joins: as another node, whatever it calls itself.
-    let other = Node::of(enroller.run(&mut thief.tpm()?)?, &scene.site)?;
+    let other = Node::of(enroller.run(&mut thief.tpm()?)?.enrolment, &scene.site)?;
     assert_ne!(other.tag(), scene.node.tag());
     assert_eq!(scene.site.nodes()?.len(), 2);
     passes(&scene, &Node::encode(&scene.node.evidence(&scene.machine)?))
