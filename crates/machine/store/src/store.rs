@@ -100,6 +100,13 @@ pub trait Store: Send + Sync + 'static {
     /// The observations that are kept of a node, newest first, at most [`crate::ObservationBytes::KEPT`].
     fn observations(&self, cluster: &Cluster, node: &NodeTag) -> Result<Vec<KeptObservation>, StoreError>;
 
+    /// The newest observation that is kept of a node, with its bytes; checked.
+    fn newest_observation(
+        &self,
+        cluster: &Cluster,
+        node: &NodeTag,
+    ) -> Result<Option<(KeptObservation, Vec<u8>)>, StoreError>;
+
     /// The bytes of an observation that is kept of a node, by their SHA-256; checked.
     fn observation(&self, cluster: &Cluster, node: &NodeTag, digest: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
 

@@ -137,7 +137,8 @@ impl<K: Key + Eq + Clone, V> Bounded<K, V> {
         made
     }
 
-    fn held(&self, key: &K) -> Option<Arc<V>> {
+    /// What is held under `key` already.
+    pub(crate) fn held(&self, key: &K) -> Option<Arc<V>> {
         lock(&self.held).get(key).cloned()
     }
 

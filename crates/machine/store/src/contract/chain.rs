@@ -281,8 +281,12 @@ pub fn observation_is_kept_once_with_the_one_before_it(open: &dyn Fn() -> Box<dy
     assert_eq!(observe(Some(&second), START + 60), [7, 6], "what was before comes again");
     assert_eq!(found(store.observation(&cluster, &node, &digest(&second))), second);
     assert_eq!(read(store.observation(&cluster, &node, &digest(&first))), None);
-    assert_eq!(read(store.observations(&cluster, &tag(2))), []);
-    assert_eq!(read(store.observations(&other_cluster(), &node)), []);
+    let (newest, bytes) = found(store.newest_observation(&cluster, &node));
+    assert_eq!((newest.seq, newest.digest, bytes), (7, digest(&second), second.clone()));
+    for (cluster, node) in [(&cluster, &tag(2)), (&other_cluster(), &node)] {
+        assert_eq!(read(store.observations(cluster, node)), []);
+        assert_eq!(read(store.newest_observation(cluster, node)), None);
+    }
     assert_eq!(read(store.observation(&other_cluster(), &node, &digest(&second))), None);
 }
 
@@ -310,5 +314,6 @@ pub fn observation_does_not_outlive_its_keys_and_a_refusal_keeps_none(open: &dyn
     assert_eq!(found(store.standing(&cluster, &node)).observed_report, Some(hash("report", 2)));
     applied(&*store, &cluster, START + 4, enrolment(1, 2));
     assert_eq!(read(store.observations(&cluster, &node)), []);
+    assert_eq!(read(store.newest_observation(&cluster, &node)), None);
     assert_eq!(found(store.standing(&cluster, &node)).observed_report, None);
 }

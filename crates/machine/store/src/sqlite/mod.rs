@@ -159,6 +159,14 @@ impl Store for SqliteStore {
         read::observations(&self.readers.take(), cluster, node)
     }
 
+    fn newest_observation(
+        &self,
+        cluster: &Cluster,
+        node: &NodeTag,
+    ) -> Result<Option<(KeptObservation, Vec<u8>)>, StoreError> {
+        read::newest_observation(&self.readers.take(), cluster, node)
+    }
+
     fn observation(&self, cluster: &Cluster, node: &NodeTag, digest: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
         read::observation(&self.readers.take(), cluster, node, digest)
     }

@@ -350,14 +350,26 @@ pub(super) fn observations(
     node: &NodeTag,
 ) -> Result<Vec<KeptObservation>, StoreError> {
     let sql = "SELECT digest, seq, time, size FROM observations WHERE cluster = ?1 AND node = ?2 ORDER BY seq DESC";
-    all(connection, sql, params![cluster.as_str(), node.0], |columns| {
-        Ok(KeptObservation {
-            digest: columns.hash()?,
-            seq: columns.uint()?,
-            time: columns.uint()?,
-            size: columns.uint()?,
-        })
+    all(connection, sql, params![cluster.as_str(), node.0], kept_observation)
+}
+
+pub(super) fn newest_observation(
+    connection: &Connection,
+    cluster: &Cluster,
+    node: &NodeTag,
+) -> Result<Option<(KeptObservation, Vec<u8>)>, StoreError> {
+    let sql = "SELECT digest, seq, time, size, codec, bytes FROM observations WHERE cluster = ?1 AND node = ?2
+               ORDER BY seq DESC LIMIT 1";
+    first(connection, sql, params![cluster.as_str(), node.0], |columns| {
+        let kept = kept_observation(columns)?;
+        let (codec, stored) = (row::codec(columns.get()?)?, columns.get()?);
+        let bytes = unpack(codec, stored, kept.size, &kept.digest)?;
+        Ok((kept, bytes))
     })
+}
+
+fn kept_observation(columns: &mut Columns<'_, '_>) -> Result<KeptObservation, StoreError> {
+    Ok(KeptObservation { digest: columns.hash()?, seq: columns.uint()?, time: columns.uint()?, size: columns.uint()? })
 }
 
 pub(super) fn observation(

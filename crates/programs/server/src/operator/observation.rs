@@ -29,8 +29,7 @@ const MOST_CHANGES: usize = 10_000;
 pub(crate) async fn observation(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     on_pool(app, call, |app, call| {
         let node = named_node(app, call)?;
-        let newest = newest(app, &node)?;
-        Ok(Reply::new(CBOR, bytes(app, &node, &newest.digest)?))
+        Ok(Reply::new(CBOR, newest(app, &node)?.1))
     })
     .await
 }
@@ -40,8 +39,8 @@ pub(crate) async fn pairs(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     on_pool(app, call, |app, call| {
         let node = named_node(app, call)?;
         let filter = filter(call)?;
-        let newest = newest(app, &node)?;
-        let observation = read(app, &node, &newest)?;
+        let (newest, bytes) = newest(app, &node)?;
+        let observation = observed(&bytes)?;
         let (policy_ref, policy) = policy(app, &node)?;
         let intent = policy.as_ref().and_then(|policy| policy.policy().intent());
         let Comparison { pairs, findings, omitted, .. } = Comparison::of(&observation, intent, &filter);
@@ -62,7 +61,8 @@ pub(crate) async fn pairs(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
 pub(crate) async fn changed(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     on_pool(app, call, |app, call| {
         let node = named_node(app, call)?;
-        let mut kept = kept(app, &node)?.into_iter();
+        let kept = app.store.observations(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
+        let mut kept = kept.into_iter();
         let newest = kept.next().ok_or_else(nothing_observed)?;
         let before = kept.next();
         let (changes, omitted) = match &before {
@@ -106,25 +106,23 @@ async fn on_pool(
     done.await.map_err(|error| Refused::internal(&error))?
 }
 
-fn kept(app: &App, node: &Node) -> Result<Vec<KeptObservation>, Refused> {
-    app.store.observations(&app.cluster, &node.tag).map_err(|error| store_refused(&error))
-}
-
-fn newest(app: &App, node: &Node) -> Result<KeptObservation, Refused> {
-    kept(app, node)?.into_iter().next().ok_or_else(nothing_observed)
-}
-
-fn bytes(app: &App, node: &Node, digest: &Hash) -> Result<Vec<u8>, Refused> {
-    let bytes = app.store.observation(&app.cluster, &node.tag, digest).map_err(|error| store_refused(&error))?;
-    // A round that came between the two reads may have dropped it.
-    bytes.ok_or_else(|| {
-        let what = "The node's observations changed while they were read.";
-        Refused::new(StatusCode::CONFLICT, "OBSERVATION_CHANGED", what, "Ask again.").retry(1)
-    })
+fn newest(app: &App, node: &Node) -> Result<(KeptObservation, Vec<u8>), Refused> {
+    let newest = app.store.newest_observation(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
+    newest.ok_or_else(nothing_observed)
 }
 
 fn read(app: &App, node: &Node, kept: &KeptObservation) -> Result<Observation, Refused> {
-    let observed = Observed::from_cbor(&bytes(app, node, &kept.digest)?).map_err(|error| Refused::internal(&error))?;
+    let bytes = app.store.observation(&app.cluster, &node.tag, &kept.digest).map_err(|error| store_refused(&error))?;
+    // A round that came between the two reads may have dropped it.
+    let bytes = bytes.ok_or_else(|| {
+        let what = "The node's observations changed while they were read.";
+        Refused::new(StatusCode::CONFLICT, "OBSERVATION_CHANGED", what, "Ask again.").retry(1)
+    })?;
+    observed(&bytes)
+}
+
+fn observed(bytes: &[u8]) -> Result<Observation, Refused> {
+    let observed = Observed::from_cbor(bytes).map_err(|error| Refused::internal(&error))?;
     observed.observation().map_err(|error| Refused::internal(&error))
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn challenge(app: Arc<App>, call: Call) -> Result<Reply, Refuse
 }
 
 /// `None` when the chain has another end by now.
-async fn open_new(app: &App, now: u64, node: &Standing) -> Result<Option<Vec<u8>>, Refused> {
+async fn open_new(app: &Arc<App>, now: u64, node: &Standing) -> Result<Option<Vec<u8>>, Refused> {
     let made = make(app, now, node).await?;
     let bytes = made.bytes.clone();
     match app.apply(now, Change::OpenChallenge { node: node.tag, challenge: made }).await {
@@ -55,7 +55,7 @@ async fn open_new(app: &App, now: u64, node: &Standing) -> Result<Option<Vec<u8>
     }
 }
 
-async fn make(app: &App, now: u64, node: &Standing) -> Result<OpenChallenge, Refused> {
+async fn make(app: &Arc<App>, now: u64, node: &Standing) -> Result<OpenChallenge, Refused> {
     let round = app.interval.round_at(now);
     let seq = node.head.seq.saturating_add(1);
     let policy_ref = node.policy.unwrap_or(Hash::ZERO);
@@ -77,9 +77,23 @@ async fn make(app: &App, now: u64, node: &Standing) -> Result<OpenChallenge, Ref
         offsets: session.as_ref().map(|session| session.offsets(&policy_ref)).unwrap_or_default(),
         deadline: round.closes(app.interval),
         chain_pcr: session.as_ref().zip(bank).and_then(|(session, bank)| session.chain_pcr(bank, app.pcrs.mask)),
-        cap_pcr: app.policy(&policy_ref)?.and_then(|policy| policy.policy().cap_pcr()),
+        cap_pcr: cap_pcr(app, policy_ref).await?,
     };
     Ok(OpenChallenge { seq, round: round.0, bytes: challenge.to_cbor(), deadline: challenge.deadline })
+}
+
+/// The PCR that the policy names for the cap. To parse a large policy takes a while, and all who want it meanwhile wait
+/// for the one that does: not on threads that serve others.
+async fn cap_pcr(app: &Arc<App>, reference: Hash) -> Result<Option<u8>, Refused> {
+    let policy = match app.caches.policies.held(&reference) {
+        None if reference != Hash::ZERO => {
+            let app = app.clone();
+            let parsing = tokio::task::spawn_blocking(move || app.policy(&reference));
+            parsing.await.map_err(|error| Refused::internal(&error))??
+        }
+        held => held,
+    };
+    Ok(policy.and_then(|policy| policy.policy().cap_pcr()))
 }
 
 /// Both sides hold one chain: what the agent has a receipt for must be in the server's chain.

@@ -73,13 +73,10 @@ impl Submission<'_> {
         let node = &self.caller.standing;
         let reports = !self.message.reports.is_empty() || self.message.report_digest != Hash::ZERO;
         let Some(report) = node.observed_report.filter(|_| reports) else { return Ok(None) };
-        let kept = app.store.observations(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
-        let Some(newest) = kept.first() else { return Ok(None) };
-        let bytes = app.store.observation(&app.cluster, &node.tag, &newest.digest);
-        let bytes = bytes.map_err(|error| store_refused(&error))?;
+        let newest = app.store.newest_observation(&app.cluster, &node.tag).map_err(|error| store_refused(&error))?;
         let read = |bytes: &[u8]| Observed::from_cbor(bytes).ok()?.observation().ok();
         // One that cannot be read is none: the node is then asked for a whole report by the finding that names it.
-        Ok(bytes.and_then(|bytes| read(&bytes)).map(|observation| (report, observation)))
+        Ok(newest.and_then(|(_, bytes)| read(&bytes)).map(|observation| (report, observation)))
     }
 
     fn opinion(
