@@ -15,6 +15,7 @@ mod settings;
 mod table;
 mod terminal;
 mod tree;
+mod wanted_pairs;
 
 use std::process::ExitCode;
 

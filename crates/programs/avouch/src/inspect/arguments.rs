@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use avouch_appraise::PairFilter;
-use avouch_pairs::Level;
 use avouch_tpm_wire::HashAlg;
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -11,7 +9,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use super::export::Export;
 use super::{Kind, Options, QuoteInputs, checkpoint, input};
 use crate::failure::Failure;
-use crate::node::pairs::level;
+use crate::wanted_pairs::WantedPairs;
 
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
@@ -111,15 +109,8 @@ pub(crate) struct Reports {
     /// Files, or `-` for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Only this level, V1 to V14; may be repeated
-    #[arg(long = "level", value_name = "LEVEL", value_parser = level)]
-    levels: Vec<Level>,
-    /// Only this unit, or another subject as the list names it
-    #[arg(long, value_name = "UNIT")]
-    unit: Option<String>,
-    /// Only what somebody should look at
-    #[arg(long)]
-    findings: bool,
+    #[command(flatten)]
+    wanted: WantedPairs,
     /// The whole report that the file is a difference to
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
@@ -214,9 +205,7 @@ impl Policies {
 impl Reports {
     fn options(&self) -> Result<Options, Failure> {
         let base = self.base.as_deref().map(beside).transpose()?;
-        let Self { levels, unit: subject, findings, .. } = self;
-        let most = super::observed::MOST_PAIRS;
-        let pairs = PairFilter { levels: levels.clone(), subject: subject.clone(), findings: *findings, most };
+        let pairs = self.wanted.filter(super::observed::MOST_PAIRS);
         Ok(Options { pairs, base, ..Options::default() })
     }
 }

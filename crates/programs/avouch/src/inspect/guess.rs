@@ -41,14 +41,15 @@ fn binary(bytes: &[u8]) -> Option<(Kind, &'static str)> {
     if bytes.get(32..47) == Some(b"Spec ID Event03") {
         return Some((Kind::Eventlog, "it begins with the header of a crypto-agile log"));
     }
+    // Before the logs: a report is known by all of its bytes, a log in CBOR by those of its first record.
+    if observed::is(bytes) {
+        return Some((Kind::Report, "it is a paired report or an observation"));
+    }
     if eventlog::is_canonical(bytes) {
         return Some((Kind::Eventlog, "it begins with a record of a canonical event log"));
     }
     if eventlog::is_spelled(bytes) {
         return Some((Kind::Eventlog, "it begins with a record of a canonical event log in CBOR"));
-    }
-    if observed::is(bytes) {
-        return Some((Kind::Report, "it is a paired report or an observation"));
     }
     if let Some(reason) = efivar::form(bytes) {
         return Some((Kind::Efivar, reason));

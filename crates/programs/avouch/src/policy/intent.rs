@@ -16,9 +16,9 @@ use super::file::{malformed, read, write};
 use crate::arguments::Global;
 use crate::connection::{Connection, segment, unexpected};
 use crate::failure::Failure;
-use crate::node::pairs::level;
 use crate::output::Output;
 use crate::settings::now_text;
+use crate::wanted_pairs::level;
 
 pub(crate) const INTENT: &str = "\
 Say which levels nodes must hold, and what each unit should have
