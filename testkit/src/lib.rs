@@ -9,6 +9,8 @@
 //! | [`Site`] | `avouch-server` in this process, over HTTPS on 127.0.0.1, with a clock in the test's hands |
 //! | [`Node`] | a machine that is enrolled at a site; asks, answers and posts bytes one step at a time |
 //! | [`FakeSystemd`] | systemd over D-Bus and the kernel below it, in memory: units that change while they are observed |
+//! | [`Attester`] | a machine with the agent itself: state directory, collector behind a socket, reports, rounds |
+//! | [`Watched`] | such a machine at a site, under a policy that demands what its reports show |
 //! | [`Scene`] | all of these: a recorded Debian machine, enrolled, under a policy that approves what it recorded |
 //!
 //! ```no_run
@@ -25,6 +27,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod attester;
 mod authority;
 mod clock;
 mod fake_systemd;
@@ -41,7 +44,9 @@ mod scene;
 mod site;
 mod snapshot;
 mod swtpm;
+mod watched;
 
+pub use attester::{Attester, Said};
 pub use authority::{Authority, Shape};
 pub use clock::HandClock;
 pub use fake_systemd::{Asked, Config, FakeKernel, FakeProcess, FakeSystemd, FakeUnit, Fault, Hook, Model};
@@ -55,3 +60,4 @@ pub use scene::Scene;
 pub use site::{INTERVAL_SECONDS, Site, policy_for};
 pub use snapshot::Snapshot;
 pub use swtpm::{Factory, Swtpm, TPMS, skip_without_swtpm};
+pub use watched::{Watched, demanding};

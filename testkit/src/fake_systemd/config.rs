@@ -34,6 +34,12 @@ pub struct Config {
     pub exec: Vec<String>,
     /// `Environment`: must never be asked for.
     pub environment: Vec<String>,
+    /// `User`.
+    pub user: String,
+    /// `SupplementaryGroups`.
+    pub groups: Vec<String>,
+    /// `SetCredential`, names and contents: must never be asked for.
+    pub credentials: Vec<(String, String)>,
     /// `Listen` of a socket unit: type and address.
     pub listen: Vec<(String, String)>,
 }
@@ -55,6 +61,9 @@ impl Default for Config {
             umask: 0o022,
             exec: vec!["/usr/bin/fake".into()],
             environment: Vec::new(),
+            user: String::new(),
+            groups: Vec::new(),
+            credentials: Vec::new(),
             listen: Vec::new(),
         }
     }
@@ -117,7 +126,10 @@ impl Config {
             "ProtectSystem" | "ProtectHome" => Variant::from("no"),
             "ProtectProc" => Variant::from("default"),
             "ProcSubset" => Variant::from("all"),
-            "Personality" | "RootDirectory" | "RootImage" | "NetworkNamespacePath" | "User" => Variant::from(""),
+            "Personality" | "RootDirectory" | "RootImage" | "NetworkNamespacePath" => Variant::from(""),
+            "User" => Variant::from(self.user.as_str()),
+            "SupplementaryGroups" => Variant::from(self.groups.clone()),
+            "SetCredential" => return self.credentials_property(),
             "SystemCallFilter" | "RestrictAddressFamilies" | "RestrictFileSystems" => flagged(false, empty("s")),
             "AppArmorProfile" | "SELinuxContext" | "SmackProcessLabel" => flagged(false, Variant::from("")),
             "BindPaths" | "BindReadOnlyPaths" => empty("(ssbt)"),
@@ -125,7 +137,7 @@ impl Config {
             "Environment" => Variant::from(self.environment.clone()),
             _ if name.ends_with("DirectoryMode") => Variant::U32(0o755),
             _ if name.ends_with("Paths") || name.ends_with("Directory") => empty("s"),
-            "SystemCallArchitectures" | "SupplementaryGroups" => empty("s"),
+            "SystemCallArchitectures" => empty("s"),
             "MemoryDenyWriteExecute"
             | "LockPersonality"
             | "RestrictRealtime"
@@ -165,6 +177,16 @@ impl Config {
         for (kind, address) in &self.listen {
             let entry = Structure::builder().add_field(kind.clone()).add_field(address.clone()).build().ok()?;
             entries.append(Variant::Structure(entry)).ok()?;
+        }
+        owned(Variant::Array(entries))
+    }
+
+    /// `SetCredential`: `a(say)`.
+    fn credentials_property(&self) -> Option<OwnedVariant> {
+        let mut entries = Array::new(&Signature::try_from("(say)").ok()?);
+        for (name, content) in &self.credentials {
+            let entry = Structure::builder().add_field(name.clone()).add_field(content.clone().into_bytes());
+            entries.append(Variant::Structure(entry.build().ok()?)).ok()?;
         }
         owned(Variant::Array(entries))
     }

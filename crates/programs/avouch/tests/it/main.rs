@@ -8,6 +8,7 @@ mod generated;
 mod inspections;
 mod nodes;
 mod policies;
+mod reports;
 mod serve;
 mod tokens;
 mod verdicts;

@@ -5,6 +5,7 @@ mod bad_requests;
 mod enrolment;
 mod lifecycle;
 mod node;
+mod observation;
 mod panics;
 mod policies;
 mod profiles;
