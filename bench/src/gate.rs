@@ -143,9 +143,9 @@ impl Gate {
     /// What the generator saw, and the attestations that were made meanwhile.
     fn repeat(&self, slice: Duration) -> Result<(Seen, u32)> {
         let done = AtomicBool::new(false);
+        let callers: Vec<_> = (0..CONNECTIONS).map(|_| self.caller()).collect::<Result<_>>()?;
         thread::scope(|scope| {
             let refreshing = scope.spawn(|| self.refresh_until(&done));
-            let callers: Vec<_> = (0..CONNECTIONS).map(|_| self.caller()).collect::<Result<_>>()?;
             let seen = ask_at(RATE, slice, callers, "/api/v1/verify", SECRET);
             done.store(true, Ordering::Relaxed);
             let Ok(refreshed) = refreshing.join() else { bail!("the thread that refreshes panicked") };
