@@ -71,7 +71,7 @@ enum Name {
     Peer,
     /// Full rounds of a fleet against `avouch serve`.
     Rounds,
-    /// The local attestor API at a fixed rate, while attestations run.
+    /// The local attestor API at a fixed rate, while attestations run (only with --only; it has a page of its own).
     Gate,
     /// The agent's binary and memory (only with --agent or --only).
     Agent,
@@ -102,7 +102,7 @@ fn main() -> Result<()> {
 
 fn chosen(arguments: &Arguments) -> Vec<Name> {
     let wanted = |name: &Name| match arguments.only.is_empty() {
-        true => *name != Name::Agent || arguments.agent,
+        true => (*name != Name::Agent || arguments.agent) && *name != Name::Gate,
         false => arguments.only.contains(name) || (*name == Name::Agent && arguments.agent),
     };
     Name::value_variants().iter().copied().filter(wanted).collect()
