@@ -250,3 +250,39 @@ impl Running {
         found.value().is_some_and(|running| running.iter().all(|process| process.program.is_value()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::appliance::{Appliance, MAX_LOOK_BYTES};
+
+    /// Units as systemd has this word of them; no cgroup lists any process.
+    fn seen(word: SystemdsWord) -> Found<Vec<Running>> {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("sys/fs/cgroup")).unwrap();
+        fs::write(root.path().join("sys/fs/cgroup/cgroup.procs"), "").unwrap();
+        symlink("/proc", root.path().join("proc")).unwrap();
+        let appliance = Appliance::at(root.path());
+        let look = Look { appliance: &appliance, known: RefCell::default(), left: Cell::new(MAX_LOOK_BYTES) };
+        let unit = "one.service".to_owned();
+        look.units(std::slice::from_ref(&unit), &BTreeMap::from([(unit.clone(), word)])).remove(&unit).unwrap()
+    }
+
+    #[test]
+    fn a_main_process_that_was_moved_out_of_its_cgroup_still_counts() {
+        let own = std::process::id();
+        let seen = seen(SystemdsWord { main: Some(own), known: true });
+        let Found::Value(running) = &seen else { panic!("{seen:?}") };
+        assert_eq!(running.iter().map(|process| (process.pid, process.main)).collect::<Vec<_>>(), [(own, true)]);
+        assert!(running[0].program.is_value() && !running[0].deleted, "{running:?}");
+    }
+
+    #[test]
+    fn a_unit_that_systemd_does_not_know_is_absent_and_one_that_does_not_run_is_not() {
+        assert_eq!(seen(SystemdsWord { main: None, known: false }), Found::Absent);
+        assert_eq!(seen(SystemdsWord { main: None, known: true }), Found::Value(vec![]));
+    }
+}

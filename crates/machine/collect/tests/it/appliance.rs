@@ -287,6 +287,20 @@ fn command_line_and_lockdown_are_told_without_their_newlines() {
     assert!(why(tree.appliance().command_line()).contains("16384"));
 }
 
+/// What a collector in a mount namespace of its own reads.
+#[test]
+fn the_files_of_pid_1_are_read_through_its_root() {
+    if fs::read_dir("/proc/1/root").is_err() {
+        println!("skipped: only root may go through /proc/1/root");
+        return;
+    }
+    let path = fs::canonicalize("/proc/self/exe").unwrap().display().to_string();
+    let (ours, theirs) = (file(&Appliance::running(), &path), file(&Appliance::of_pid_1(), &path));
+    assert!(ours.is_value(), "{ours:?}");
+    assert_eq!(theirs, ours);
+    assert_eq!(Appliance::of_pid_1().command_line(), Appliance::running().command_line());
+}
+
 #[test]
 fn the_command_line_of_this_machine_is_the_kernels() {
     let expected = fs::read_to_string("/proc/cmdline").unwrap();

@@ -6,6 +6,7 @@ mod collector;
 mod command;
 #[path = "../../../avouch/tests/it/command_docs.rs"]
 mod command_docs;
+mod gate_facts;
 mod gate_http;
 mod generated;
 mod https;

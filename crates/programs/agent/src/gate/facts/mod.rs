@@ -21,7 +21,7 @@ use std::path::Path;
 use avouch_attestor::{
     Baseline, BaselineError, Facts, Moment, Reading, SecureBoot, ServerWord, Settings, SignedBaseline, TpmFacts, Wanted,
 };
-use avouch_collect::appliance::{Appliance, BootLogSeen, Found};
+use avouch_collect::appliance::{Appliance, BootLogSeen};
 use avouch_protocol::Hash;
 
 use crate::clock;
