@@ -10,8 +10,11 @@
 
 mod appraisal;
 mod attestor;
+mod dbus;
+mod kernel;
 pub mod mutate;
 mod pairs;
+mod recorded_tree;
 pub mod seeds;
 mod targets;
 
@@ -19,6 +22,8 @@ pub use appraisal::appraisal;
 pub use attestor::{
     attestor_audit, attestor_baseline, attestor_bundle, attestor_request, attestor_toml, attestor_yaml,
 };
+pub use dbus::dbus;
+pub use kernel::{kernel_binary, kernel_text};
 pub use pairs::pairs;
 pub use targets::*;
 
@@ -42,6 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("challenge", challenge),
     ("cms", cms),
+    ("dbus", dbus),
     ("efivar", efivar),
     ("enrol", enrol),
     ("evidence", evidence),
@@ -53,6 +59,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ima_policy", ima_policy),
     ("ima_signature", ima_signature),
     ("intent", intent),
+    ("kernel_binary", kernel_binary),
+    ("kernel_text", kernel_text),
     ("pairs", pairs),
     ("pe_image", pe_image),
     ("public_area", public_area),

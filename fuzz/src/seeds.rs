@@ -54,6 +54,9 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 ["rsa.sha256.attributes.p7s", "P-256.sha512.plain.p7s", "rsa.sha256.keyid.p7s", "two-signers.p7s"];
             files("judgement/crypto/tests/data/signing", &names)
         }
+        "dbus" => crate::dbus::messages(),
+        "kernel_binary" => crate::kernel::answers(),
+        "kernel_text" => crate::kernel::texts(),
         "signature" => files("formats/tpm-wire/tests/data", &["quote.sig", "quote_rsa.sig"]),
         "public_area" => public_areas(),
         "tpm_command" => commands(),

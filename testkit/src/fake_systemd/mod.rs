@@ -7,6 +7,9 @@
 //! | [`FakeSystemd::connect`] | a stream at whose other end zbus answers for the model, as PID 1's private socket does |
 //! | [`FakeSystemd::kernel`] | the same machine as a [`Source`](avouch_kernel::Source): proc and cgroup files made when read |
 //!
+//! [`FakeSystemd::recorded`] is another one: of a unit that `systemctl show` was asked about, it says over D-Bus what was
+//! printed then.
+//!
 //! Between two steps of an operation the model is unlocked: whoever observes sees what an observer of a real machine
 //! may see, such as a process that is forked but has not given up its privileges yet. What systemd does within one turn
 //! of its event loop, such as writing the limits that `set-property` changed, is one step.
@@ -16,6 +19,7 @@ mod files;
 mod model;
 mod operations;
 mod process;
+mod recorded;
 mod server;
 mod source;
 

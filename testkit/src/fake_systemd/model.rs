@@ -6,6 +6,7 @@ use zbus::{OwnedVariant, Variant};
 
 use super::config::{Config, empty, owned};
 use super::process::FakeProcess;
+use super::recorded;
 
 /// Where systemd's units stand on the bus.
 pub(super) const UNITS: &str = "/org/freedesktop/systemd1/unit/";
@@ -54,6 +55,8 @@ pub struct FakeUnit {
     pub group_id: u64,
     /// Files of the cgroup while there is one.
     pub files: BTreeMap<String, String>,
+    /// Properties as `systemctl show` printed them, of a unit that was recorded: then only they are said.
+    pub recorded: Option<BTreeMap<String, String>>,
 }
 
 /// The machine.
@@ -157,6 +160,9 @@ impl Model {
     pub(super) fn property(&self, unit: &FakeUnit, interface: &str, name: &str) -> Option<OwnedVariant> {
         let kind = interface.strip_prefix("org.freedesktop.systemd1.")?;
         let suffix = unit.name.rsplit('.').next().unwrap_or_default();
+        if let Some(shown) = &unit.recorded {
+            return recorded::property(shown, name);
+        }
         if kind == "Unit" {
             return unit.common_property(name);
         }

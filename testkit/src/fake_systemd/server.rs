@@ -155,6 +155,9 @@ fn processes(systemd: &FakeSystemd, message: &Message) -> Answer {
     let Some(unit) = body.deserialize::<&str>().ok().and_then(|name| model.units.get(name)) else {
         return Answer::Refused("org.freedesktop.systemd1.NoSuchUnit");
     };
+    if unit.recorded.is_some() {
+        return Answer::Refused("org.freedesktop.DBus.Error.NotSupported");
+    }
     if unit.control_group.is_empty() {
         return Answer::Processes(Vec::new());
     }

@@ -1,10 +1,17 @@
-//! Both witnesses against a systemd in memory, and reports of them against a server.
+//! Both witnesses against a systemd in memory, and as they were recorded on a machine that somebody tampered with; reports
+//! of them against a server.
 
 mod attacks;
+mod benign;
 mod cap;
+mod contained;
 mod drift;
 mod faults;
+mod lying;
+mod objects;
 mod privacy;
 mod reading;
 mod rounds;
 mod scene;
+mod tampered;
+mod unreadable;

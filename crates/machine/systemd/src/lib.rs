@@ -20,6 +20,7 @@ mod dbus;
 mod device;
 mod error;
 mod manager;
+pub mod parse;
 mod property;
 mod signal;
 mod unit;

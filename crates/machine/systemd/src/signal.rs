@@ -65,7 +65,7 @@ impl std::os::fd::AsFd for Changes {
 }
 
 /// What a signal says; `None` for those that concern no unit.
-fn change(message: &Message) -> Option<Change> {
+pub(crate) fn change(message: &Message) -> Option<Change> {
     match message.member.as_str() {
         "Reloading" => Some(Change::Reloading),
         "UnitNew" | "UnitRemoved" => {

@@ -147,14 +147,17 @@ impl Directory for Live {
         let mut entries = Vec::new();
         for entry in Dir::new(descriptor).map_err(|error| self.refusal(path, error))? {
             let entry = entry.map_err(|error| self.refusal(path, error))?;
-            let name = entry.file_name().to_string_lossy();
+            // A name that cannot be spelled could not be opened, and what is inside of it would be hidden.
+            let Ok(name) = entry.file_name().to_str() else {
+                return Err(Refusal::Failed(format!("a name in {} is no UTF-8", self.whole(path))));
+            };
             if name == "." || name == ".." {
                 continue;
             }
             if entries.len() >= limit {
                 return Err(Refusal::TooLong(limit));
             }
-            entries.push(Entry { name: name.into_owned(), directory: entry.file_type() == FileType::Directory });
+            entries.push(Entry { name: name.to_owned(), directory: entry.file_type() == FileType::Directory });
         }
         entries.sort();
         Ok(entries)

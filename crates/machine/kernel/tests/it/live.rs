@@ -144,6 +144,51 @@ fn a_descendant_cgroup_belongs_to_its_unit_and_an_ended_process_to_none() {
     assert_eq!(reading(&subject, a::NO_NEW_PRIVS), &Reading::Absent);
 }
 
+/// Of a name that is no text nobody could say what is inside, and a process would be hidden there.
+#[test]
+fn a_cgroup_with_an_unspeakable_name_makes_its_unit_unreadable() {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(unit) = Unit::start("exec sleep 600") else { return };
+    let below = unit.directory.join(std::ffi::OsStr::from_bytes(b"a\xff\\x2d"));
+    std::fs::create_dir(&below).unwrap();
+    std::fs::write(below.join("cgroup.procs"), unit.child.id().to_string()).unwrap();
+    let subject = kernel().unit(&unit.ask());
+    std::fs::write(unit.directory.join("cgroup.procs"), unit.child.id().to_string()).unwrap();
+    std::fs::remove_dir(&below).unwrap();
+    for attribute in [a::PROCESSES, a::NO_NEW_PRIVS] {
+        let reading = reading(&subject, attribute);
+        assert!(matches!(reading, Reading::Unreadable(why) if why.contains("UTF-8")), "{reading:?}");
+    }
+}
+
+/// Names of 255 bytes, with escapes and a newline in the name of a program.
+#[test]
+fn odd_names_of_cgroups_and_programs_are_read() {
+    let Some(unit) = Unit::start("exec sleep 600") else { return };
+    for name in [format!("{}.scope", "x".repeat(249)), "a\\x2db@:1.scope".to_owned(), "\u{1f980} %i.scope".to_owned()] {
+        let below = unit.directory.join(&name);
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("cgroup.procs"), unit.child.id().to_string()).unwrap();
+        let ask = UnitAsk { name: name.clone(), control_group: format!("{}/{name}", unit.group), ..unit.ask() };
+        let subject = kernel().unit(&ask);
+        std::fs::write(unit.directory.join("cgroup.procs"), unit.child.id().to_string()).unwrap();
+        std::fs::remove_dir(&below).unwrap();
+        assert_eq!(value(&subject, a::PROCESSES), unit.child.id().to_string(), "{name}");
+        assert_eq!(value(&subject, a::CGROUP_MAIN), ask.control_group);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("sl\nee) p");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    let mut odd = Command::new(&program).arg("600").spawn().unwrap();
+    std::fs::write(unit.directory.join("cgroup.procs"), odd.id().to_string()).unwrap();
+    let subject = kernel().unit(&unit.ask());
+    odd.kill().unwrap();
+    odd.wait().unwrap();
+    let exe = value(&subject, a::EXE).to_owned();
+    assert!(exe.lines().count() == 2 && exe.contains("sl\\x0aee) p\t"), "{exe}");
+    assert_eq!(value(&subject, a::NICE), "0");
+}
+
 #[test]
 fn a_listener_is_found_with_its_owner_in_both_views() {
     let Some(unit) = Unit::start("exec sleep 600") else { return };

@@ -3,6 +3,6 @@
 mod live;
 mod mutations;
 mod recorded;
-#[allow(unreachable_pub, reason = "the module is part of another crate too")]
-#[path = "../../../../../testkit/src/recorded_tree.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the module is part of another crate too")]
+#[path = "../../../../../testkit/src/recorded_tree/mod.rs"]
 mod recorded_tree;

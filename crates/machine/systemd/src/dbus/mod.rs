@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-pub(crate) use message::{Call, Kind, Message};
+pub(crate) use message::{Call, Kind, Message, length};
 use socket::Socket;
 
 use crate::SystemdError;

@@ -2,3 +2,4 @@
 
 mod configured;
 mod connect;
+mod parse;
