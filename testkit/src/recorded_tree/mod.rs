@@ -3,9 +3,9 @@
 //!
 //! One text file holds many snapshots. Below `snapshot PHASE UNIT` stand `property NAME VALUE` (of an array of
 //! structures a line each, one behind the other), `file PATH` and `raw PATH` (without a newline at the end) with their
-//! lines indented by one space, `link PATH TARGET`, `stat PATH MODE UID GID SIZE NANOSECONDS`, `bpf CGROUP TYPE ID` (one
-//! of `- - 0` says that programs were looked for), `base PHASE`, which takes over the unit's snapshot of that phase, and
-//! `gone NAME`, which is not in it. `snapshot host -` is part of each.
+//! lines indented by one space, `link PATH TARGET`, `stat PATH MODE UID GID SIZE NANOSECONDS`, `looked FOLDER` (of what is
+//! below, what has no stat was not there), `bpf CGROUP TYPE ID` (one of `- - 0` says that programs were looked for),
+//! `base PHASE`, which takes over the unit's snapshot of that phase, and `gone NAME`, which is not in it. `snapshot host -` is part of each.
 //!
 //! What was not recorded is not taken for absent: of a file that recordings hold of no process, of a kernel's file
 //! outside of the cgroup hierarchy and of every answer that has no file, the tree says
@@ -42,6 +42,7 @@ pub struct Snapshot {
     files: BTreeMap<String, Vec<u8>>,
     links: BTreeMap<String, Vec<u8>>,
     stats: BTreeMap<String, Stat>,
+    looked: Vec<String>,
     refusals: BTreeMap<String, Refusal>,
 }
 
@@ -114,6 +115,7 @@ impl Recording {
             }
             "link" => drop(snapshot.links.insert(name.to_owned(), rest.into())),
             "stat" => drop(snapshot.stats.insert(name.to_owned(), stat(rest))),
+            "looked" => snapshot.looked.push(name.to_owned()),
             "file" | "raw" => {
                 snapshot.files.insert(name.to_owned(), Vec::new());
                 place.open = Some((name.to_owned(), word == "file"));
@@ -219,14 +221,20 @@ impl Snapshot {
         self.links.insert(path.to_owned(), target.to_vec());
     }
 
-    /// Says how a file of the host is; what is not said of any, then, is not there.
+    /// Says how a file of the host is.
     pub fn stat(&mut self, path: &str, stat: Stat) {
         self.stats.insert(path.to_owned(), stat);
+    }
+
+    /// Says of a folder of the host that only those files are in it of which it is said how they are.
+    pub fn looked(&mut self, folder: &str) {
+        self.looked.push(folder.to_owned());
     }
 
     /// Takes away how files of the host were: nobody looked.
     pub fn forget_stats(&mut self) {
         self.stats.clear();
+        self.looked.clear();
     }
 
     /// Gives a cgroup another name, in the tree, in what its processes say and in what systemd says.
@@ -239,6 +247,12 @@ impl Snapshot {
             (path, content)
         };
         self.files = std::mem::take(&mut self.files).into_iter().map(moved).collect();
+        let programs = self.answers.attached.take();
+        let moved = |((group, kind), ids): ((String, u32), Vec<u32>)| {
+            let group = if group == from { to.to_owned() } else { group };
+            ((group, kind), ids)
+        };
+        self.answers.attached = programs.map(|programs| programs.into_iter().map(moved).collect());
         self.properties.insert("ControlGroup".to_owned(), to.to_owned());
     }
 

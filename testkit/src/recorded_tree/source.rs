@@ -111,9 +111,8 @@ impl Recorded {
             ["sys", "fs", place] => {
                 place.starts_with("cgroup") && !NOT_OF_GROUPS.iter().any(|file| place.ends_with(file))
             }
-            // Of the files of the host some consoles show a few; then those were looked for.
             ["sys" | "proc", ..] => false,
-            _ => !self.snapshot.stats.is_empty(),
+            _ => self.snapshot.looked.iter().any(|folder| path.starts_with(folder.as_str())),
         };
         if recorded { Err(Refusal::Absent) } else { not_recorded() }
     }

@@ -1,5 +1,6 @@
 //! The recorded machine before anybody touched it, and what was restored afterwards: no finding, however differently the
-//! two witnesses spell the same thing. Each benign difference that was seen is named below.
+//! two witnesses spell the same thing. Each benign difference that was seen is named below; what systemd-udevd shows is
+//! not, since its processes are in a cgroup below its own, which was not recorded.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +58,6 @@ const DIFFERENCES: &[Row] = &[
     ("t-implied.service", a::NO_NEW_PRIVS, ("no", "1"), KernelStricter),
     ("t-dyn.service", a::NO_NEW_PRIVS, ("yes", "1"), Match),
     ("t-nnproot.service", a::NO_NEW_PRIVS, ("yes", "1"), Match),
-    ("systemd-udevd.service", a::NO_NEW_PRIVS, ("no", "0"), NotConfigured),
     // Capability masks: all ones, what PrivateDevices= takes away, and a program that drops its own.
     ("t-plain.service", a::CAP_BOUNDING, ("ffffffffffffffff", ALL), NotConfigured),
     ("t-hard.service", a::CAP_BOUNDING, ("0000000000000400", "0000000000000400"), Match),
@@ -66,7 +66,6 @@ const DIFFERENCES: &[Row] = &[
     ("t-aamiss.service", a::APPARMOR_PROFILE, ("optional\tnosuchprofile", "unconfined"), NotConfigured),
     ("t-aa.service", a::APPARMOR_PROFILE, ("required\tt-profile", "t-profile (enforce)"), Match),
     ("t-forking.service", a::CGROUP_FREEZE, ("running", "0\t0"), Match),
-    ("t-sock.socket", a::LISTEN, ("Stream\t127.0.0.1:7777\nStream\t/run/t-sock.sock", "Stream\t127.0.0.1:7777\nStream\t/run/t-sock.sock"), Match),
 ];
 
 #[test]
@@ -97,7 +96,6 @@ fn options_whose_evidence_stands_elsewhere_match() {
         ("t-dyn.service", a::PRIVATE_TMP),
         ("t-pusers.service", a::NS_USER),
         ("t-implied.service", a::CAP_EFFECTIVE),
-        ("systemd-udevd.service", a::SYSTEM_CALL_ARCHITECTURES),
         ("systemd-journald.service", a::IP_ADDRESS_FILTER),
         ("t-limits.service", a::IP_ADDRESS_FILTER),
     ] {
@@ -144,7 +142,7 @@ fn a_socket_unit_that_is_stopped_still_names_its_sockets() {
 }
 
 /// Attributes of a hardened service that the recording cannot decide, by name: nothing is missing in silence.
-const UNDECIDED: [&str; 12] = [
+const UNDECIDED: [&str; 15] = [
     "memory.zswap.max",
     "cgroup.id",
     "memory_deny_write_execute",
@@ -156,6 +154,9 @@ const UNDECIDED: [&str; 12] = [
     "exe.digests",
     "processes",
     "exec_mappings",
+    "selinux.context",
+    "smack.label",
+    "unit_files",
     "unit_freshness",
 ];
 

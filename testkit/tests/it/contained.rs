@@ -56,6 +56,7 @@ fn hosts_with_version_1_show_no_limits_and_every_process() {
 fn a_container_without_systemd_shows_its_cgroups_and_says_that_nobody_else_was_asked() {
     let mut inside = snapshot("before", HARD);
     inside.stat(".dockerenv", Stat { mode: 0o100_755, ..Stat::default() });
+    inside.looked("run");
     inside.write("proc/1/cgroup", b"0::/\n");
     let root = tempfile::tempdir().unwrap();
     let observation = Observer::new(None, inside.kernel()).rooted(root.path()).observe(&Scope::default());

@@ -10,11 +10,11 @@ use std::path::Path;
 use avouch_collect::observe::{Observer, Scope};
 use avouch_kernel::parse::netlink::{DONE, messages};
 use avouch_kernel::source::{MappedDevice, Program, Stat};
-use avouch_pairs::{Observation, PairVerdict, Reading, Severity, attribute as a, judge, learn};
+use avouch_pairs::{Observation, PairVerdict, Reading, Severity, attribute as a, judge};
 use avouch_testkit::FakeSystemd;
 use avouch_testkit::recorded_tree::Snapshot;
 
-use crate::scene::{DEADLINE, codes, fact, manager, pair, snapshot};
+use crate::scene::{DEADLINE, codes, demanding, fact, manager, pair, snapshot};
 
 const HARD: &str = "t-hard.service";
 const CONTEXT: &str = "system_u:system_r:hard_t:s0";
@@ -75,7 +75,7 @@ fn another_selinux_policy_drifts_from_the_intent() {
     assert!(shown.starts_with("33\t") && shown.len() == 3 + 64, "{shown}");
     let mut other = confined(b"1", CONTEXT);
     other.write("sys/fs/selinux/policy", &[0x8c, 0xff, 0x7c, 0xf9, 8, 0, 0, 1]);
-    let judged = judge(&observed(&other, root.path()), Some(&learn(&before)));
+    let judged = judge(&observed(&other, root.path()), Some(&demanding(&before, a::SELINUX_POLICY)));
     assert_eq!(codes(&judged), ["host V9.selinux.policy.intent_drift"]);
 }
 
@@ -226,7 +226,7 @@ fn a_ruleset_drifts_by_its_verdicts_and_not_by_its_counters() {
     let root = configured(&[]);
     let before = observed(&filtered(ruleset(1, 2, ACCEPT)), root.path());
     assert_eq!(fact(&before, "host", a::NFTABLES).kernel.value().map(str::len), Some(64));
-    let intent = learn(&before);
+    let intent = demanding(&before, a::NFTABLES);
     let judged = |ruleset| judge(&observed(&filtered(ruleset), root.path()), Some(&intent));
     assert_eq!(codes(&judged(ruleset(90, 7, ACCEPT))), Vec::<String>::new());
     assert_eq!(codes(&judged(ruleset(1, 2, DROP))), ["host V10.nftables.intent_drift"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use avouch_collect::observe::{Observer, Scope};
 use avouch_kernel::Kernel;
-use avouch_pairs::{Attribute, Fact, Judged, Observation, Pair, Reading, subject};
+use avouch_pairs::{Attribute, Fact, Intent, Judged, Observation, Pair, Reading, judge, subject};
 use avouch_systemd::{How, Manager};
 use avouch_testkit::FakeSystemd;
 use avouch_testkit::recorded_tree::{DUAL_SOURCE, Recording, Snapshot};
@@ -73,4 +73,12 @@ pub(crate) fn codes(judged: &Judged) -> Vec<String> {
 pub(crate) fn pair<'j>(judged: &'j Judged, unit: &str, attribute: Attribute) -> Option<&'j Pair> {
     let name = format!("{}{unit}", subject::UNIT);
     judged.pairs.iter().find(|pair| pair.subject == name && pair.attribute == attribute)
+}
+
+/// The intent that a fact stays as it is, of which the kernel alone speaks.
+pub(crate) fn demanding(observation: &Observation, attribute: Attribute) -> Intent {
+    let judged = judge(observation, None);
+    let pair = judged.pairs.iter().find(|pair| pair.attribute == attribute).expect("a pair");
+    let demanded = [(attribute, pair.kernel.clone().expect("a value"))].into();
+    Intent { subjects: [(pair.subject.clone(), demanded)].into(), ..Intent::default() }
 }

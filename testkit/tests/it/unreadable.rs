@@ -53,8 +53,12 @@ fn any_file_that_cannot_be_read_makes_no_finding_and_no_other_pair_worse() {
             snapshot.refuse(path, refusal.clone());
             let judged = judge(&beside(&stated, HARD, &snapshot), None);
             assert_eq!(codes(&judged), Vec::<String>::new(), "{path} {refusal:?}");
-            for (before, after) in good.pairs.iter().zip(&judged.pairs) {
-                assert_eq!((&before.subject, before.attribute), (&after.subject, after.attribute));
+            for before in good.pairs.iter().filter(|pair| pair.subject == NAME) {
+                // Memory is looked at where there are filters, of which an unreadable status does not tell.
+                let Some(after) = pair(&judged, HARD, before.attribute) else {
+                    assert_eq!(before.attribute, a::MEMORY_DENY_WRITE_EXECUTE, "{path} {refusal:?}");
+                    continue;
+                };
                 let same = before.verdict == after.verdict;
                 let open = matches!(after.verdict, PairVerdict::Unreadable | PairVerdict::NotSupported);
                 assert!(same || open, "{path} {refusal:?}: {before:?} became {after:?}");
@@ -77,7 +81,7 @@ fn a_process_that_ends_between_the_list_and_the_reading_is_left_out() {
             snapshot.refuse(gone, refusal);
             let judged = judge(&beside(&stated, unit, &snapshot), None);
             assert_eq!(codes(&judged), Vec::<String>::new(), "{gone}");
-            assert_eq!(pair(&judged, unit, a::NO_NEW_PRIVS).unwrap().verdict, PairVerdict::NotConfigured, "{gone}");
+            assert_eq!(pair(&judged, unit, a::NO_NEW_PRIVS).unwrap().verdict, PairVerdict::Match, "{gone}");
         }
     }
 }
@@ -92,7 +96,9 @@ fn a_cgroup_that_goes_while_it_is_read_is_racing_and_no_finding() {
     assert_eq!((identity.steady, identity.attempts), (false, 3));
     let judged = judge(&observation, None);
     assert_eq!(codes(&judged), Vec::<String>::new());
-    assert_eq!(pair(&judged, HARD, a::NO_NEW_PRIVS).unwrap().verdict, PairVerdict::Racing);
+    let of_processes = judged.pairs.iter().filter(|pair| (500..1_000).contains(&pair.attribute.0));
+    let matched: Vec<_> = of_processes.filter(|pair| pair.verdict == PairVerdict::Match).collect();
+    assert!(matched.is_empty(), "{matched:?}");
 }
 
 #[test]
@@ -156,7 +162,8 @@ fn programs_and_processes_with_odd_names_are_spelled_without_breaking_lines() {
     assert_eq!(fact(&observation, NAME, a::NO_NEW_PRIVS).kernel.value(), Some("1"));
     assert_eq!(fact(&observation, NAME, a::NICE).kernel.value(), Some("0"));
     let judged = judge(&observation, None);
-    assert_eq!(codes(&judged), ["t-hard.service V13.exe.unmanaged"], "another program is one, however it is named");
+    // What a unit's process runs may be another program than it was started with.
+    assert_eq!(codes(&judged), Vec::<String>::new());
 }
 
 #[test]
