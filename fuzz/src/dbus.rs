@@ -54,6 +54,11 @@ impl Wire {
         self
     }
 
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend(bytes);
+        self
+    }
+
     fn signature(&mut self, signature: &str) -> &mut Self {
         self.0.push(u8::try_from(signature.len()).expect("a short signature"));
         self.0.extend(signature.bytes().chain([0]));
@@ -61,7 +66,7 @@ impl Wire {
     }
 
     /// An array whose items have this alignment.
-    fn array(&mut self, alignment: usize, items: impl FnOnce(&mut Self)) -> &mut Self {
+    fn array(&mut self, alignment: usize, items: impl FnOnce(&mut Self) -> &mut Self) -> &mut Self {
         let room = self.align(4).0.len();
         self.u32(0).align(alignment);
         let start = self.0.len();
@@ -96,7 +101,7 @@ fn written(kind: u8, fields: &[((u8, u8), &str)], signature: &str, body: &[u8]) 
 }
 
 /// An answer to `Properties.Get`.
-fn property(signature: &str, value: impl FnOnce(&mut Wire)) -> Vec<u8> {
+fn property(signature: &str, value: impl FnOnce(&mut Wire) -> &mut Wire) -> Vec<u8> {
     let mut wire = Wire::default();
     wire.signature(signature);
     value(&mut wire);
@@ -110,31 +115,27 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
     let mut new = Wire::default();
     new.text("ssh.service").text(unit);
     vec![
-        property("s", |wire| drop(wire.text("/system.slice/ssh.service"))),
-        property("b", |wire| drop(wire.u32(1))),
-        property("u", |wire| drop(wire.u32(0o022))),
-        property("i", |wire| drop(wire.u32(u32::MAX))),
-        property("t", |wire| drop(wire.u64(u64::MAX))),
-        property("ay", |wire| drop(wire.array(1, |wire| wire.0.extend([3, 1])))),
-        property("as", |wire| drop(wire.array(4, |wire| drop(wire.text("/opt").text("-/home/joe/x"))))),
-        property("(bs)", |wire| drop(wire.align(8).u32(1).text("t-profile"))),
-        property("(bas)", |wire| drop(wire.align(8).u32(0).array(4, |wire| drop(wire.text("read").text("write"))))),
-        property("a(ss)", |wire| drop(wire.array(8, |wire| drop(wire.align(8).text("Stream").text("/run/x"))))),
-        property("a(st)", |wire| drop(wire.array(8, |wire| drop(wire.align(8).text("/dev/null").u64(1))))),
-        property("a(ssbt)", |wire| {
-            wire.array(8, |wire| drop(wire.align(8).text("/a").text("/b").u32(1).u64(0)));
-        }),
+        property("s", |wire| wire.text("/system.slice/ssh.service")),
+        property("b", |wire| wire.u32(1)),
+        property("u", |wire| wire.u32(0o022)),
+        property("i", |wire| wire.u32(u32::MAX)),
+        property("t", |wire| wire.u64(u64::MAX)),
+        property("ay", |wire| wire.array(1, |wire| wire.bytes(&[3, 1]))),
+        property("as", |wire| wire.array(4, |wire| wire.text("/opt").text("-/home/joe/x"))),
+        property("(bs)", |wire| wire.align(8).u32(1).text("t-profile")),
+        property("(bas)", |wire| wire.align(8).u32(0).array(4, |wire| wire.text("read").text("write"))),
+        property("a(ss)", |wire| wire.array(8, |wire| wire.align(8).text("Stream").text("/run/x"))),
+        property("a(st)", |wire| wire.array(8, |wire| wire.align(8).text("/dev/null").u64(1))),
+        property("a(ssbt)", |wire| wire.array(8, |wire| wire.align(8).text("/a").text("/b").u32(1).u64(0))),
         property("a(iayu)", |wire| {
-            wire.array(8, |wire| drop(wire.align(8).u32(2).array(1, |wire| wire.0.extend([127, 0, 0, 1])).u32(8)));
+            wire.array(8, |wire| wire.align(8).u32(2).array(1, |wire| wire.bytes(&[127, 0, 0, 1])).u32(8))
         }),
-        property("a(iiqq)", |wire| {
-            wire.array(8, |wire| wire.align(8).u32(2).u32(6).0.extend([1, 0, 80, 0]));
-        }),
+        property("a(iiqq)", |wire| wire.array(8, |wire| wire.align(8).u32(2).u32(6).bytes(&[1, 0, 80, 0]))),
         property("a(sasbttttuii)", |wire| {
             wire.array(8, |wire| {
-                wire.align(8).text("/usr/bin/x").array(4, |wire| drop(wire.text("/usr/bin/x"))).u32(0);
-                wire.u64(1).u64(2).u64(3).u64(4).u32(5).u32(6).u32(7);
-            });
+                wire.align(8).text("/usr/bin/x").array(4, |wire| wire.text("/usr/bin/x")).u32(0);
+                wire.u64(1).u64(2).u64(3).u64(4).u32(5).u32(6).u32(7)
+            })
         }),
         written(ERROR, &[(ERROR_NAME, refused)], "s", &[&7_u32.to_le_bytes()[..], b"refused\0"].concat()),
         written(SIGNAL, &[(PATH, "/org/freedesktop/systemd1"), (MEMBER, "UnitNew")], "so", &new.0),

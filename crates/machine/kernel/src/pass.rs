@@ -110,6 +110,10 @@ impl<'k> Pass<'k> {
     /// The directory of a process, held open.
     pub(crate) fn process(&self, pid: u32) -> Result<Box<dyn Directory>, Refusal> {
         match self.noted(self.root(Root::Proc)?.open(&pid.to_string())) {
+            // PID 1 does not end: whoever is not shown it may not be shown others either.
+            Err(Refusal::Absent) if pid == 1 => {
+                Err(Refusal::Failed("/proc does not show PID 1, as where it is mounted with hidepid=".to_owned()))
+            }
             Err(Refusal::Absent) => Err(Refusal::Gone),
             opened => opened,
         }
