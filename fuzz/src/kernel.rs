@@ -39,7 +39,11 @@ const TEXTS: [(&str, Parser); 13] = [
         assert!(status.capability_sets().iter().all(|set| !set.contains('\n')), "a value is one line");
         Ok(())
     }),
-    ("stat", |bytes| Stat::parse(bytes).map(|stat| drop(stat.kernel_thread()))),
+    ("stat", |bytes| {
+        let stat = Stat::parse(bytes)?;
+        assert_eq!(stat.kernel_thread(), stat.flags & 0x0020_0000 != 0);
+        Ok(())
+    }),
     ("limits", |bytes| {
         let limits = limits::limits(bytes)?;
         assert!(limits.iter().all(|limit| limit.split(' ').count() == 2), "a soft and a hard limit");
