@@ -115,7 +115,7 @@ fn the_program_that_makes_the_kernel_lie_drifts_from_the_inventory() {
     let mut after = before.clone();
     after.answers.programs = Some(known.into_iter().chain([program(99, 5, "tp_read_exit")]).collect());
     let judged = judge(&observed(HARD, &after), Some(&intent));
-    assert_eq!(codes(&judged), ["host V12.bpf_programs.intent_drift"]);
+    assert_eq!(codes(&judged), ["host V12.bpf.programs.intent_drift"]);
     let found = judged.pairs.iter().find(|pair| pair.attribute == a::BPF_PROGRAMS).unwrap();
     assert!(found.kernel.as_deref().unwrap().contains("tracepoint"), "{found:?}");
 }
