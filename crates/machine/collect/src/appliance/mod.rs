@@ -34,7 +34,7 @@ pub use texts::MAX_TEXT_BYTES;
 pub use units::{MAX_PROCESSES, Running, SystemdsWord, words};
 
 /// Most units, policy files and paths to look up of one look, each.
-pub const MAX_ITEMS: usize = 256;
+pub const MAX_ITEMS: usize = 1024;
 /// Most files of one look, of which a baseline names many.
 pub const MAX_FILES: usize = 65_536;
 

@@ -80,7 +80,7 @@ fn files_beyond_the_bounds_are_refused_unread() {
     let policy: Vec<String> = (0..=MAX_ITEMS).map(|at| format!("{}/x", "/.".repeat(at))).collect();
     let seen = tree.appliance().read(&Asked { policy, ..Asked::default() }).policy.expect("an answer");
     assert_eq!(seen.files.iter().filter(|(_, found)| found.is_value()).count(), MAX_ITEMS);
-    assert!(why(seen.files[MAX_ITEMS].1.clone()).contains("more than 256 policy files"));
+    assert!(why(seen.files[MAX_ITEMS].1.clone()).contains("more than 1024 policy files"));
 }
 
 #[test]
