@@ -73,6 +73,31 @@ const TABLES: [&[Spec]; 11] = [
     evidence::EVIDENCE,
 ];
 
+/// One more than the highest number that may be given out.
+const NUMBERS: usize = 1_500;
+
+/// The row of each number. Judging asks for it several times a pair, so it is found without a search.
+static ROWS: [Option<&Spec>; NUMBERS] = rows();
+
+/// The tables by number. It runs at compile time: a number that stands twice or is out of bounds does not compile.
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "at compile time; iterators do not exist there")]
+const fn rows() -> [Option<&'static Spec>; NUMBERS] {
+    let mut rows = [None; NUMBERS];
+    let mut table = 0;
+    while table < TABLES.len() {
+        let specs: &'static [Spec] = TABLES[table];
+        let mut row = 0;
+        while row < specs.len() {
+            let number = specs[row].attribute.0 as usize;
+            assert!(rows[number].is_none(), "a number is given out once");
+            rows[number] = Some(&specs[row]);
+            row += 1;
+        }
+        table += 1;
+    }
+    rows
+}
+
 // === impl Attribute ===
 
 impl Attribute {
@@ -83,14 +108,27 @@ impl Attribute {
 
     /// What is known of it; `None` for a number of a later release.
     pub fn spec(self) -> Option<&'static Spec> {
-        // A table holds one hundred of numbers, or two.
-        let level = |spec: Option<&Spec>| spec.is_some_and(|spec| spec.attribute.0 / 100 == self.0 / 100);
-        let tables = TABLES.into_iter().filter(|table| level(table.first()) || level(table.last()));
-        tables.flatten().find(|spec| spec.attribute == self)
+        ROWS.get(usize::from(self.0)).copied().flatten()
     }
 
     /// The attribute of this name, e.g. `memory.max`.
     pub fn named(name: &str) -> Option<&'static Spec> {
         Self::all().find(|spec| spec.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_leads_to_its_own_row_and_no_other_to_any() {
+        let mut known = 0;
+        for number in 0..=u16::MAX {
+            let row = Attribute::all().find(|spec| spec.attribute.0 == number);
+            assert_eq!(Attribute(number).spec(), row, "{number}");
+            known += usize::from(row.is_some());
+        }
+        assert_eq!(known, Attribute::all().count());
     }
 }
