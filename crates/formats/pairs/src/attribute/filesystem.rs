@@ -51,4 +51,6 @@ attributes! { FILESYSTEM:
     DEVICE_POLICY = 623 V6 "device_policy", "DevicePolicy, DeviceAllow" | "BPF_CGROUP_DEVICE of the cgroup";
     /// Directories that systemd makes and leaves writable: lines `state|cache|logs|runtime|configuration<tab>NAME`.
     OWN_DIRECTORIES = 624 V6 "own_directories", "StateDirectory, CacheDirectory, LogsDirectory, RuntimeDirectory, ConfigurationDirectory" | "";
+    /// Of the host: those of the paths that `ProtectHome=`, `ProtectKernelModules=` and `ProtectKernelLogs=` shut and that do not exist, one a line; `none`. systemd passes over them.
+    ABSENT_PATHS = 650 V6 "absent_paths", "" | "statx of /home, /root, /run/user, /usr/lib/modules, /proc/kmsg, /dev/kmsg";
 }

@@ -30,7 +30,7 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
         | ROOT_IMAGE => Role::derived(MOUNTS, option, mounted),
         ROOT_DIRECTORY => Role::process(option, root_directory),
         DEVICE_POLICY => Role::cgroup(device_policy, device_programs),
-        MOUNTS | READ_WRITE_PATHS | EXEC_PATHS | MOUNT_FLAGS | OWN_DIRECTORIES => Role::Input,
+        MOUNTS | READ_WRITE_PATHS | EXEC_PATHS | MOUNT_FLAGS | OWN_DIRECTORIES | ABSENT_PATHS => Role::Input,
         _ => return None,
     })
 }
@@ -46,10 +46,10 @@ fn problem(case: &Case<'_>, view: &View<'_>) -> Option<String> {
             let paths: &[&str] = if is_process_subset(case) { &["/sys"] } else { &["/sys", "/proc/sys"] };
             paths.iter().find_map(|path| unless(view, path, "is writable", |mount| mount.is_read_only()))
         }
-        PROTECT_KERNEL_MODULES => shut(view, "/usr/lib/modules"),
+        PROTECT_KERNEL_MODULES => shut(case, view, "/usr/lib/modules"),
         PROTECT_KERNEL_LOGS => {
-            let log = if is_process_subset(case) { None } else { shut(view, "/proc/kmsg") };
-            log.or_else(|| if case.yes(PRIVATE_DEVICES) { None } else { shut(view, "/dev/kmsg") })
+            let log = if is_process_subset(case) { None } else { shut(case, view, "/proc/kmsg") };
+            log.or_else(|| if case.yes(PRIVATE_DEVICES) { None } else { shut(case, view, "/dev/kmsg") })
         }
         PROTECT_CONTROL_GROUPS => match case.stated(PROTECT_CONTROL_GROUPS) {
             Some("private") => None,
@@ -115,6 +115,9 @@ fn mounted(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
         return Compared::new("mounts of its own", PairVerdict::NotConfigured);
     }
     let Some(view) = View::parse(raw) else { return Compared::odd(raw) };
+    if let Some(note) = nothing_to_shut(case) {
+        return Compared::new("nothing to shut", PairVerdict::NotConfigured).note(note);
+    }
     match problem(case, &view) {
         None => Compared::new(demand.norm.clone().unwrap_or_default(), PairVerdict::Match),
         // Of these options the mount itself is what the kernel enforces.
@@ -134,8 +137,31 @@ fn unless(view: &View<'_>, path: &str, is: &str, passes: impl Fn(&Mount<'_>) -> 
     (!view.covering(path).is_some_and(passes)).then(|| format!("{path} {is}"))
 }
 
-fn shut(view: &View<'_>, path: &str) -> Option<String> {
+fn shut(case: &Case<'_>, view: &View<'_>, path: &str) -> Option<String> {
+    if is_passed_over(case, path) {
+        return None;
+    }
     unless(view, path, "is accessible", |mount| mount.is_inaccessible())
+}
+
+/// Whether the machine has no such path, so that systemd passed over it. A root of the unit's own is another tree, of
+/// which nothing is known here.
+fn is_passed_over(case: &Case<'_>, path: &str) -> bool {
+    let roots = [ROOT_DIRECTORY, ROOT_IMAGE];
+    let own_root = roots.into_iter().any(|root| case.stated(root).is_some_and(|stated| !is_default(stated)));
+    !own_root && case.world.host(ABSENT_PATHS).is_some_and(|absent| absent.lines().any(|line| line == path))
+}
+
+/// Of an option that shuts a few paths and nothing else: why there is nothing to hold it against.
+fn nothing_to_shut(case: &Case<'_>) -> Option<String> {
+    let paths: &[&str] = match case.attribute {
+        PROTECT_HOME => &["/home", "/root", "/run/user"],
+        PROTECT_KERNEL_LOGS => &["/proc/kmsg", "/dev/kmsg"],
+        PROTECT_KERNEL_MODULES => &["/usr/lib/modules"],
+        _ => return None,
+    };
+    let nothing = paths.iter().all(|path| is_passed_over(case, path));
+    nothing.then(|| format!("this machine has no {}, so systemd has nothing to make inaccessible", paths.join(", no ")))
 }
 
 /// Homes, and where they are on images whose /home is a link.
@@ -151,7 +177,7 @@ fn protect_home(case: &Case<'_>, view: &View<'_>) -> Option<String> {
     HOMES.into_iter().find_map(|(path, elsewhere)| {
         let moved = view.at(elsewhere).is_some_and(held);
         // A host without logind has no /run/user: systemd passes over what is not there.
-        let nothing = path == "/run/user" && view.at(path).is_none();
+        let nothing = is_passed_over(case, path) || path == "/run/user" && view.at(path).is_none();
         (!moved && !nothing && !view.covering(path).is_some_and(held)).then(|| format!("{path} is accessible"))
     })
 }

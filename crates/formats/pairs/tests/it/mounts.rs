@@ -1,9 +1,9 @@
 //! Mount namespaces of real services (Debian 12, systemd 252), and what was done to them.
 
-use avouch_pairs::PairVerdict::{KernelMissing, KernelWeaker, Match};
+use avouch_pairs::PairVerdict::{KernelMissing, KernelWeaker, Match, NotConfigured};
 use avouch_pairs::attribute::*;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, of};
 
 /// ProtectSystem=strict, PrivateTmp=yes, PrivateNetwork=yes.
 const STRICT: &str = "/\tro,nosuid\text4\t/
@@ -157,4 +157,33 @@ fn a_process_in_the_hosts_namespace_beside_the_main_one_is_found() {
     assert_eq!(machine.verdict(NS_MNT), KernelMissing);
     let plain = Machine::running("t.service").pair(NS_MNT, "no", "host 4026531841");
     assert!(plain.verdict(NS_MNT).is_green());
+}
+
+/// As `HARD` on a machine without kernel modules: systemd makes no mount where there is nothing.
+fn without_modules() -> Machine {
+    let mounts: Vec<&str> = HARD.lines().filter(|line| !line.starts_with("/usr/lib/modules")).collect();
+    hard(&mounts.join("\n"))
+}
+
+#[test]
+fn what_the_machine_does_not_have_cannot_be_made_inaccessible() {
+    let machine = without_modules().subject("host").seen(ABSENT_PATHS, "/run/user\n/usr/lib/modules");
+    let judged = machine.judged();
+    assert_eq!(judged.findings, []);
+    let pair = of(&judged, "unit:t-hard.service", PROTECT_KERNEL_MODULES).expect("it is stated");
+    assert_eq!((pair.verdict, pair.orchestrator.as_deref()), (NotConfigured, Some("yes")));
+    assert!(pair.note.is_some_and(|note| note.contains("no /usr/lib/modules")));
+    // Of an option with several paths those that are there are held against it.
+    let home = of(&judged, "unit:t-hard.service", PROTECT_HOME).expect("it is stated");
+    assert_eq!(home.verdict, Match);
+}
+
+#[test]
+fn what_the_machine_has_must_be_inaccessible() {
+    let weaker = "unit:t-hard.service V6.protect_kernel_modules.kernel_weaker";
+    // Nobody looked, it is there, and a root of the unit's own, of which the host's tree says nothing.
+    assert_eq!(without_modules().codes(), [weaker]);
+    assert_eq!(without_modules().subject("host").seen(ABSENT_PATHS, "none").codes(), [weaker]);
+    let own_root = without_modules().stated(ROOT_DIRECTORY, "/srv/root");
+    assert_eq!(own_root.subject("host").seen(ABSENT_PATHS, "/usr/lib/modules").codes(), [weaker]);
 }

@@ -33,6 +33,15 @@ pub(super) fn read(pass: &Pass<'_>, facts: &mut Facts) {
     put(facts, a::OVERMOUNTS, reading(over.map(listed)));
     let labelled = mounts.and_then(|mounts| labelled(pass, &mounts));
     put(facts, a::LABELLED_MOUNTS, reading(labelled.map(listed)));
+    put(facts, a::ABSENT_PATHS, reading(absent(pass).map(listed)));
+}
+
+/// Paths that systemd's options make inaccessible, and that are not there. One that may not be looked at is there.
+fn absent(pass: &Pass<'_>) -> Result<Vec<String>, Refusal> {
+    const SHUT: [&str; 6] = ["/home", "/root", "/run/user", "/usr/lib/modules", "/proc/kmsg", "/dev/kmsg"];
+    let host = pass.root(Root::Host)?;
+    let missing = |path: &&str| matches!(host.stat(path, true), Err(Refusal::Absent));
+    Ok(SHUT.into_iter().filter(missing).map(str::to_owned).collect())
 }
 
 fn path(path: &str) -> String {
