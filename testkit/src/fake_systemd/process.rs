@@ -6,6 +6,8 @@ use super::config::{ALL_CAPABILITIES, Config, INFINITY};
 
 /// Inode of the namespaces of PID 1.
 pub(super) const HOST_NAMESPACE: u64 = 4_026_531_840;
+/// What comes after standard input, output and error.
+const FIRST_DESCRIPTOR: usize = 3;
 /// systemd's names of the rlimits by `RLIMIT_*` number, with procfs's name and unit.
 pub(super) const RLIMITS: [(&str, &str, &str); 16] = [
     ("CPU", "Max cpu time", "seconds"),
@@ -45,6 +47,10 @@ pub struct FakeProcess {
     pub no_new_privs: bool,
     /// `CapBnd`, and `CapEff` and `CapPrm` of a process of root.
     pub bounding: u64,
+    /// What capget(2) says is effective, where it is not what `CapEff` says: a kernel that was made to lie.
+    pub capget: Option<u64>,
+    /// Its listening TCP sockets on 0.0.0.0: inode and port. Their descriptors are numbered from 3.
+    pub listening: Vec<(u64, u16)>,
 }
 
 // === impl FakeProcess ===
@@ -61,6 +67,8 @@ impl FakeProcess {
             executed: false,
             no_new_privs: false,
             bounding: ALL_CAPABILITIES,
+            capget: None,
+            listening: Vec::new(),
         }
         .configured(config)
     }
@@ -109,8 +117,17 @@ impl FakeProcess {
         match path {
             "exe" => Some(self.exe.clone()),
             "root" => Some("/".into()),
-            _ => None,
+            path => {
+                let number: usize = path.strip_prefix("fd/")?.parse().ok()?;
+                let (inode, _) = self.listening.get(number.checked_sub(FIRST_DESCRIPTOR)?)?;
+                Some(format!("socket:[{inode}]"))
+            }
         }
+    }
+
+    /// Names in its `fd`.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = String> {
+        (FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + self.listening.len()).map(|number| number.to_string())
     }
 
     /// Soft and hard value of `RLIMIT_*` number `resource`.
@@ -152,6 +169,20 @@ impl FakeProcess {
         }
         text
     }
+}
+
+/// `net/tcp` of whoever is in a network namespace with these processes.
+pub(super) fn net_tcp<'p>(processes: impl Iterator<Item = &'p FakeProcess>) -> String {
+    let mut text =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n".to_owned();
+    for (number, (inode, port)) in processes.flat_map(|process| &process.listening).enumerate() {
+        let _ = writeln!(
+            text,
+            "{number:4}: 00000000:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 \
+             {inode} 1 0000000000000000 100 0 0 10 0"
+        );
+    }
+    text
 }
 
 fn net_dev(private: bool) -> String {

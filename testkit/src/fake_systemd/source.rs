@@ -68,14 +68,15 @@ impl Source for FakeKernel {
     fn capabilities(&self, tid: u32) -> Result<[u64; 3], Refusal> {
         let model = self.systemd.lock();
         let process = model.processes.get(&tid).ok_or(Refusal::Gone)?;
-        Ok([process.bounding, process.bounding, 0])
+        let effective = process.capget.unwrap_or(process.bounding);
+        Ok([effective, process.bounding, 0])
     }
 
     fn answers(&self, pid: u32) -> Result<bool, Refusal> {
         Ok(self.systemd.lock().processes.contains_key(&pid))
     }
 
-    fn sockets(&self, _: u32, _: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal> {
+    fn sockets(&self, _: u32, _: &[DiagFamily]) -> Result<Vec<Vec<u8>>, Refusal> {
         nowhere()
     }
 

@@ -49,9 +49,9 @@ impl Answers {
         self.alive.as_ref().map_or_else(not_recorded, |alive| Ok(alive.contains(&pid)))
     }
 
-    pub(super) fn sockets(&self, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal> {
+    pub(super) fn sockets(&self, families: &[DiagFamily]) -> Result<Vec<Vec<u8>>, Refusal> {
         let Some(sockets) = &self.sockets else { return not_recorded() };
-        Ok(sockets.get(&family).cloned().unwrap_or_default())
+        Ok(families.iter().filter_map(|family| sockets.get(family)).flatten().cloned().collect())
     }
 
     pub(super) fn attached(&self, cgroup: &str, attach: u32) -> Result<Vec<u32>, Refusal> {

@@ -220,8 +220,8 @@ impl Source for RecordedTree {
         self.snapshot.answers.answers(pid)
     }
 
-    fn sockets(&self, _pid: u32, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal> {
-        self.snapshot.answers.sockets(family)
+    fn sockets(&self, _pid: u32, families: &[DiagFamily]) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.snapshot.answers.sockets(families)
     }
 
     fn nftables(&self) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {

@@ -154,7 +154,7 @@ fn chosen_by_kernel(path: &str) -> bool {
 }
 
 fn by_diag(pass: &Pass<'_>, kind: Kind, network: Network) -> Result<Rows, Refusal> {
-    let dump = |family| match pass.kernel.source.sockets(network.pid, family) {
+    let dump = |families: &[DiagFamily]| match pass.kernel.source.sockets(network.pid, families) {
         Err(Refusal::Absent) => Err(Refusal::NotSupported("this kernel has no sock_diag for it".to_owned())),
         dumped => dumped,
     };
@@ -164,7 +164,7 @@ fn by_diag(pass: &Pass<'_>, kind: Kind, network: Network) -> Result<Rows, Refusa
         Kind::Udp => 17,
         Kind::Raw => 255,
         Kind::Unix => {
-            for answer in dump(DiagFamily::Unix)? {
+            for answer in dump(&[DiagFamily::Unix])? {
                 add_unix(&mut rows, &diag::unix(&answer)?, network)?;
             }
             return Ok(rows);
@@ -175,7 +175,7 @@ fn by_diag(pass: &Pass<'_>, kind: Kind, network: Network) -> Result<Rows, Refusa
             if !loaded(pass, "vsock") {
                 return Ok(rows);
             }
-            for answer in dump(DiagFamily::Vsock)? {
+            for answer in dump(&[DiagFamily::Vsock])? {
                 let socket = diag::vsock(&answer)?;
                 let cid = if socket.cid == u32::MAX { "*".to_owned() } else { socket.cid.to_string() };
                 if socket.accepts {
@@ -186,10 +186,8 @@ fn by_diag(pass: &Pass<'_>, kind: Kind, network: Network) -> Result<Rows, Refusa
             return Ok(rows);
         }
     };
-    for family in [DiagFamily::Inet(protocol), DiagFamily::Inet6(protocol)] {
-        for answer in dump(family)? {
-            add_inet(&mut rows, kind, &diag::inet(&answer)?.0, network)?;
-        }
+    for answer in dump(&[DiagFamily::Inet(protocol), DiagFamily::Inet6(protocol)])? {
+        add_inet(&mut rows, kind, &diag::inet(&answer)?.0, network)?;
     }
     Ok(rows)
 }

@@ -199,11 +199,12 @@ pub trait Source: Send {
     /// # Errors
     /// [`Refusal`].
     fn answers(&self, pid: u32) -> Result<bool, Refusal>;
-    /// A dump of `NETLINK_SOCK_DIAG`, payloads of the answers, in the network namespace of process `pid`.
+    /// Dumps of `NETLINK_SOCK_DIAG`, payloads of the answers one dump after the other, in the network namespace of
+    /// process `pid`, which is entered once for all of them.
     ///
     /// # Errors
-    /// [`Refusal`].
-    fn sockets(&self, pid: u32, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal>;
+    /// [`Refusal`] of any of them.
+    fn sockets(&self, pid: u32, families: &[DiagFamily]) -> Result<Vec<Vec<u8>>, Refusal>;
     /// The nftables ruleset of PID 1's network namespace: kinds and payloads of the answers to dumps of tables, chains,
     /// rules, sets and stateful objects.
     ///

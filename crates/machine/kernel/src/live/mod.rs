@@ -99,8 +99,8 @@ impl Source for Machine {
         }
     }
 
-    fn sockets(&self, pid: u32, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal> {
-        netlink::sockets(self.proc()?, pid, family)
+    fn sockets(&self, pid: u32, families: &[DiagFamily]) -> Result<Vec<Vec<u8>>, Refusal> {
+        netlink::sockets(self.proc()?, pid, families)
     }
 
     fn nftables(&self) -> Result<Vec<(u16, Vec<u8>)>, Refusal> {

@@ -22,11 +22,15 @@ const DUMP: u16 = 0x301;
 /// How long the kernel may take for a part of an answer; it answers at once or never.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Payloads of a dump of sockets in the network namespace of process `pid`.
-pub(super) fn sockets(proc: &Live, pid: u32, family: DiagFamily) -> Result<Vec<Vec<u8>>, Refusal> {
+/// Payloads of dumps of sockets in the network namespace of process `pid`.
+pub(super) fn sockets(proc: &Live, pid: u32, families: &[DiagFamily]) -> Result<Vec<Vec<u8>>, Refusal> {
     let socket = inside(proc, pid, netlink::SOCK_DIAG)?;
-    let dumped = dump(&socket, BY_FAMILY, &request(family))?;
-    Ok(dumped.into_iter().map(|(_, payload)| payload).collect())
+    let mut all = Vec::new();
+    for family in families {
+        let dumped = dump(&socket, BY_FAMILY, &request(*family))?;
+        all.extend(dumped.into_iter().map(|(_, payload)| payload));
+    }
+    Ok(all)
 }
 
 /// A netlink socket in the network namespace of process `pid`.

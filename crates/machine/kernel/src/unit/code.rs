@@ -20,13 +20,18 @@ const MOST: usize = 4096;
 pub(super) fn read(pass: &Pass<'_>, members: &Members, facts: &mut Facts) {
     let pids: Vec<String> = members.processes.iter().map(|member| member.pid.to_string()).collect();
     put(facts, a::PROCESSES, Reading::Value(pids.join("\n")));
+    put(facts, a::EXE, programs(pass, members).reading());
+    put(facts, a::EXE_DIGESTS, digests(pass, members));
+    read_mappings(pass, members, facts);
+}
+
+/// The program of every process.
+pub(super) fn programs(pass: &Pass<'_>, members: &Members) -> Values {
     let mut values = Values::default();
     for member in &members.processes {
         values.add(member.pid, member.pid == members.main, exe(pass, member));
     }
-    put(facts, a::EXE, values.reading());
-    put(facts, a::EXE_DIGESTS, digests(pass, members));
-    read_mappings(pass, members, facts);
+    values
 }
 
 fn exe(pass: &Pass<'_>, member: &Member) -> Result<String, Refusal> {

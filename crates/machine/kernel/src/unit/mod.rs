@@ -76,6 +76,17 @@ impl Pass<'_> {
         Subject { identity: None, facts }
     }
 
+    /// What [`a::EXE`] of the unit is at this moment, and nothing else.
+    pub fn programs(&self, ask: &UnitAsk) -> Reading {
+        if ask.name.ends_with(".slice") {
+            return Reading::NotRead;
+        }
+        match Members::of(self, ask) {
+            Err(refusal) => refusal.reading(),
+            Ok(members) => code::programs(self, &members).reading(),
+        }
+    }
+
     fn processes(&self, ask: &UnitAsk, facts: &mut Facts) {
         for (attribute, why) in HIDDEN {
             put(facts, attribute, Reading::NotSupported(why.to_owned()));
