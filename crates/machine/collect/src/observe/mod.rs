@@ -46,6 +46,15 @@ pub struct Observer {
     longest: Duration,
 }
 
+/// What systemd lists.
+#[derive(Default)]
+struct Listed {
+    /// The units to read, in order: those in scope, and those that were asked for by name.
+    units: Vec<UnitRef>,
+    /// Every unit that systemd has, in scope or not.
+    known: BTreeSet<String>,
+}
+
 /// A unit that was read, and what the kernel was asked about it.
 struct Read {
     subject: Subject,
@@ -78,8 +87,8 @@ impl Observer {
     pub fn observe(&mut self, scope: &Scope) -> Observation {
         let until = Instant::now() + self.longest;
         let mut observation = configured(&self.root, &scope.paths);
-        let units = self.units(scope, until, &mut observation);
-        self.host(scope, &units, &mut observation);
+        let (asks, known) = self.units(scope, until, &mut observation);
+        self.host(scope, &asks, &known, &mut observation);
         if let Some(manager) = &mut self.manager {
             manager.rest();
         }
@@ -87,19 +96,24 @@ impl Observer {
         observation
     }
 
-    /// Every unit in scope, both columns; what the kernel was asked about each.
-    fn units(&mut self, scope: &Scope, until: Instant, observation: &mut Observation) -> Vec<UnitAsk> {
+    /// Every unit in scope, both columns; what the kernel was asked about each, and the names of all units.
+    fn units(
+        &mut self,
+        scope: &Scope,
+        until: Instant,
+        observation: &mut Observation,
+    ) -> (Vec<UnitAsk>, BTreeSet<String>) {
         let mut silence = None;
-        let listed = match listed(self.manager.as_mut(), scope) {
+        let Listed { units, known } = match listed(self.manager.as_mut(), scope) {
             Ok(listed) => listed,
             Err(reason) => {
                 silence = Some(reason);
-                Vec::new()
+                Listed::default()
             }
         };
         let pass = self.kernel.begin();
         let mut asks = Vec::new();
-        for unit in &listed {
+        for unit in &units {
             let named = scope.units.as_ref().is_some_and(|names| names.contains(&unit.name));
             let read = match (&mut self.manager, &silence) {
                 (Some(manager), None) if Instant::now() < until => {
@@ -124,7 +138,7 @@ impl Observer {
             self.kernel_alone(scope, reason, &mut asks, observation);
         }
         self.manager_facts(silence, observation);
-        asks
+        (asks, known)
     }
 
     /// Units that systemd was not asked about, or did not answer for, found by their cgroups.
@@ -142,6 +156,15 @@ impl Observer {
             observation.subjects.insert(key, subject);
             asks.push(ask);
         }
+    }
+
+    /// Cgroups of units out of scope, which systemd was not asked about: whose listener is another unit's must not be
+    /// taken for a stranger's. The hierarchy names them, and only a unit that systemd has is one.
+    fn others(&self, asks: &[UnitAsk], known: &BTreeSet<String>) -> Vec<(String, String)> {
+        let asked: BTreeSet<&str> = asks.iter().map(|ask| ask.name.as_str()).collect();
+        let mut groups = self.kernel.unit_groups();
+        groups.retain(|(_, unit)| known.contains(unit) && !asked.contains(unit.as_str()));
+        groups
     }
 
     /// What systemd says of itself, or why it says nothing.
@@ -163,16 +186,20 @@ impl Observer {
     }
 
     /// The machine as a whole, and the listeners that socket units name.
-    fn host(&self, scope: &Scope, asks: &[UnitAsk], observation: &mut Observation) {
+    fn host(&self, scope: &Scope, asks: &[UnitAsk], known: &BTreeSet<String>, observation: &mut Observation) {
         let declared = listeners::declared(asks);
         let mut sysctls: BTreeSet<String> = scope.sysctls.iter().cloned().collect();
         let configured = observation.subjects.keys().filter_map(|name| name.strip_prefix(subject::SYSCTL));
         sysctls.extend(configured.map(str::to_owned));
         let groups = asks.iter().filter(|ask| !ask.control_group.is_empty());
+        let mut unit_groups: Vec<_> = groups.map(|ask| (ask.control_group.clone(), ask.name.clone())).collect();
+        if scope.units.is_some() {
+            unit_groups.extend(self.others(asks, known));
+        }
         let ask = HostAsk {
             sysctls: sysctls.into_iter().collect(),
             paths: scope.paths.clone(),
-            unit_groups: groups.map(|ask| (ask.control_group.clone(), ask.name.clone())).collect(),
+            unit_groups,
             listeners: declared.subjects.keys().cloned().collect(),
         };
         observation.join(self.kernel.begin().host(&ask));
@@ -194,10 +221,10 @@ impl Observer {
     }
 }
 
-/// The units to read, in order: those in scope, and those that were asked for by name.
-fn listed(manager: Option<&mut Manager>, scope: &Scope) -> Result<Vec<UnitRef>, String> {
+fn listed(manager: Option<&mut Manager>, scope: &Scope) -> Result<Listed, String> {
     let Some(manager) = manager else { return Err("systemd was not asked".into()) };
     let mut units = manager.units().map_err(|error| error.to_string())?;
+    let known = units.iter().map(|unit| unit.name.clone()).collect();
     if let Some(names) = &scope.units {
         units.retain(|unit| names.contains(&unit.name));
         for name in names {
@@ -212,7 +239,7 @@ fn listed(manager: Option<&mut Manager>, scope: &Scope) -> Result<Vec<UnitRef>, 
             }
         }
     }
-    Ok(units)
+    Ok(Listed { units, known })
 }
 
 /// Says of every fact that systemd would have stated why it did not.
@@ -237,6 +264,11 @@ fn narrow(observation: &mut Observation, scope: &Scope) {
         observation.subjects.values_mut().for_each(|subject| subject.facts.retain(wanted));
     }
     if let Some(units) = &scope.units {
+        // They are about the processes of no unit, and are told only where every unit was asked for.
+        if let Some(host) = observation.subjects.get_mut(subject::HOST) {
+            let of_no_unit = [attribute::STRAY_PROCESSES, attribute::NS_UNMANAGED];
+            host.facts.retain(|attribute, _| !of_no_unit.contains(attribute));
+        }
         let owned = |fact: &Fact| {
             let lines = [&fact.orchestrator, &fact.kernel].into_iter().filter_map(|reading| reading.value());
             lines.flat_map(str::lines).any(|line| units.iter().any(|unit| line.split('\t').next() == Some(unit)))

@@ -97,26 +97,31 @@ fn attempt(manager: &mut Manager, kernel: &Kernel, pass: &Pass<'_>, unit: &UnitR
     let main = state.identity.main_pid;
     let start = || if main == 0 { Some(0) } else { kernel.process_start(main) };
     let before = start();
-    let mut seen = pass.unit(&state.ask);
-    let mut executed = all_executed(&state, &seen);
-    if executed && is_young(&state) {
-        // The programs are read last, so what is read after they were all right is of the programs.
-        seen = pass.unit(&state.ask);
-        executed = all_executed(&state, &seen);
-    }
+    // Once no process is systemd's fork any more, what is read after that is of the programs.
+    let all_executed = |exe: &Reading| is_adopted(unit) || all_executed(&state, exe);
+    let executed = !is_young(&state) || all_executed(&pass.programs(&state.ask));
+    let seen = pass.unit(&state.ask);
+    let executed = executed && seen.facts.get(&attribute::EXE).is_none_or(|exe| all_executed(&exe.kernel));
     let lives = before.is_some() && before == start();
     let steady = manager.unchanged(unit, &state)? && lives && executed;
     let processes = census(manager, unit, &state, &seen)?;
     Ok(Attempt { state, kernel: seen, main_start: before.unwrap_or_default(), steady, processes })
 }
 
-/// Whether no process is still systemd's fork, where the unit does not run systemd itself (`user@.service` does).
-fn all_executed(state: &UnitState, kernel: &Subject) -> bool {
-    let exes = kernel.facts.get(&attribute::EXE).and_then(|fact| fact.kernel.value()).unwrap_or_default();
+/// Whether none of these programs is still systemd's fork, where the unit does not run systemd itself (`user@.service`
+/// does).
+fn all_executed(state: &UnitState, exe: &Reading) -> bool {
+    let exes = exe.value().unwrap_or_default();
     let started = state.facts.get(&attribute::EXE).and_then(|fact| fact.orchestrator.value()).unwrap_or_default();
     let paths = exes.lines().map(|line| line.split('\t').next().unwrap_or_default());
     let fork = |path: &str| UNEXECUTED.iter().any(|end| path.ends_with(end)) && !started.lines().any(|own| own == path);
     !paths.into_iter().any(fork)
+}
+
+/// Whether systemd did not start the unit's processes itself: those of a scope ran before it took them in, and its own
+/// (`init.scope`) runs nothing but systemd.
+fn is_adopted(unit: &UnitRef) -> bool {
+    unit.name.ends_with(".scope")
 }
 
 fn is_young(state: &UnitState) -> bool {

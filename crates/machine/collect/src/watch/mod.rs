@@ -165,7 +165,7 @@ impl Watch {
     }
 
     fn add(&mut self, trigger: Trigger) {
-        if self.pending.len() >= MOST {
+        if trigger == Trigger::Everything || self.pending.len() >= MOST {
             self.pending = [Trigger::Everything].into();
         } else if !self.pending.contains(&Trigger::Everything) {
             self.pending.insert(trigger);

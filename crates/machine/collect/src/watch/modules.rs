@@ -54,14 +54,52 @@ fn is_module(message: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_module;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    /// As Linux 6.18 sent it when `add` was written to /sys/class/net/lo/uevent.
+    const DEVICE: &[u8] = b"add@/devices/virtual/net/lo\0ACTION=add\0DEVPATH=/devices/virtual/net/lo\0SUBSYSTEM=net\0\
+        SYNTH_UUID=0\0INTERFACE=lo\0IFINDEX=1\0SEQNUM=850\0";
+
+    /// The same of a module.
+    fn module(action: &str, name: &str) -> Vec<u8> {
+        let path = format!("/module/{name}");
+        let fields = format!("ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=module\0SEQNUM=851\0");
+        format!("{action}@{path}\0{fields}").into_bytes()
+    }
 
     #[test]
     fn modules_are_told_from_devices() {
-        assert!(is_module(b"add@/module/dummy\0ACTION=add\0DEVPATH=/module/dummy\0"));
-        assert!(is_module(b"remove@/module/dummy\0"));
-        assert!(!is_module(b"add@/devices/virtual/net/dummy0\0"));
-        assert!(!is_module(b"change@/module/dummy\0"));
+        assert!(is_module(&module("add", "dummy")));
+        assert!(is_module(&module("remove", "dummy")));
+        assert!(!is_module(&module("change", "dummy")));
+        assert!(!is_module(DEVICE));
+        // udev's repetition of a message begins with another word, whatever it is about.
+        let repeated = [b"libudev\0\xfe\xed\xca\xfe".as_slice(), &module("add", "dummy")].concat();
+        assert!(!is_module(&repeated));
         assert!(!is_module(b""));
+    }
+
+    #[test]
+    fn a_message_cut_short_is_of_a_module_from_its_path_on() {
+        let whole = module("add", "dummy");
+        for end in 0..whole.len() {
+            assert_eq!(is_module(&whole[..end]), end >= "add@/module/".len(), "{end}");
+            assert!(!is_module(&DEVICE[..end.min(DEVICE.len())]), "{end}");
+        }
+    }
+
+    #[test]
+    fn messages_of_this_kernel_are_received_and_a_device_is_no_module() {
+        let mut modules = Modules::open().expect("a socket");
+        if let Err(error) = std::fs::write("/sys/class/net/lo/uevent", "add") {
+            println!("skipped: this kernel cannot be made to announce a device: {error}");
+            return;
+        }
+        let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
+        let ready = poll(&mut [PollFd::new(&modules, PollFlags::IN)], Some(&patience)).expect("it is waited for");
+        assert_eq!(ready, 1, "the kernel announces it");
+        assert!(!modules.changed());
     }
 }
