@@ -49,7 +49,7 @@ mod watched;
 pub use attester::{Attester, Said};
 pub use authority::{Authority, Shape};
 pub use clock::HandClock;
-pub use fake_systemd::{Asked, Config, FakeKernel, FakeProcess, FakeSystemd, FakeUnit, Fault, Hook, Model};
+pub use fake_systemd::{Asked, Config, FakeKernel, FakeProcess, FakeSystemd, FakeUnit, Fault, Hook, Model, fleet};
 pub use ima::{Measurement, boot_aggregate};
 pub use keys::{LooseKey, OddKeys};
 pub use machine::{Machine, node_boot_log, node_ima_list, node_ima_policy};

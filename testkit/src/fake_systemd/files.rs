@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use avouch_kernel::Directory;
 use avouch_kernel::source::{Entry, Refusal, Root, Stat};
 
-use super::{FakeProcess, FakeSystemd, Model};
+use super::process::net_tcp;
+use super::{FakeProcess, FakeSystemd, FakeUnit, Model};
 
 /// An opened directory. One of a process stays with that process.
 pub(super) struct FakeDirectory {
@@ -54,7 +55,7 @@ impl FakeDirectory {
         let found = match self.root {
             Root::Proc => {
                 let (process, rest) = self.process(&model, &path)?;
-                process.file(rest)
+                if rest == "net/tcp" { Some(net_tcp(neighbours(&model, process))) } else { process.file(rest) }
             }
             Root::Cgroup => {
                 let (group, file) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -69,9 +70,7 @@ impl FakeDirectory {
 
     /// The inode of a cgroup, which must be the one that was opened.
     fn group(&self, model: &Model, group: &str) -> Result<u64, Refusal> {
-        let wanted = format!("/{group}");
-        let unit = model.units.values().find(|unit| unit.group_id != 0 && unit.control_group == wanted);
-        let inode = unit.map(|unit| unit.group_id).ok_or(Refusal::Absent)?;
+        let inode = of_group(model, &format!("/{group}")).map(|unit| unit.group_id).ok_or(Refusal::Absent)?;
         if self.inode.is_some_and(|opened| opened != inode) {
             return Err(Refusal::Absent);
         }
@@ -79,13 +78,25 @@ impl FakeDirectory {
     }
 }
 
+/// Processes in the network namespace of `process`.
+fn neighbours<'m>(model: &'m Model, process: &'m FakeProcess) -> impl Iterator<Item = &'m FakeProcess> {
+    let own = process.config.private_network.then_some(process.pid);
+    let shares = move |other: &&FakeProcess| other.config.private_network.then_some(other.pid) == own;
+    model.processes.values().filter(shares)
+}
+
 fn group_file(model: &Model, group: &str, file: &str) -> Option<String> {
     if file == "cgroup.procs" {
         let own = model.processes.values().filter(|process| process.cgroup == group);
         return Some(own.map(|process| format!("{}\n", process.pid)).collect());
     }
-    let unit = model.units.values().find(|unit| unit.group_id != 0 && unit.control_group == group)?;
-    unit.files.get(file).cloned()
+    of_group(model, group)?.files.get(file).cloned()
+}
+
+/// The unit that has this cgroup, which is named like it.
+fn of_group<'m>(model: &'m Model, group: &str) -> Option<&'m FakeUnit> {
+    let name = if group == "/" { "-.slice" } else { group.rsplit('/').next()? };
+    model.units.get(name).filter(|unit| unit.group_id != 0 && unit.control_group == group)
 }
 
 // === impl Directory ===
@@ -110,7 +121,11 @@ impl Directory for FakeDirectory {
             Root::Proc if path.is_empty() => model.processes.keys().map(u32::to_string).collect(),
             Root::Proc => {
                 let (process, rest) = self.process(&model, &path)?;
-                if rest == "task" { [process.pid.to_string()].into() } else { BTreeSet::new() }
+                match rest {
+                    "task" => [process.pid.to_string()].into(),
+                    "fd" => process.descriptors().collect(),
+                    _ => BTreeSet::new(),
+                }
             }
             Root::Cgroup => {
                 self.group(&model, &path)?;

@@ -12,21 +12,25 @@
 //!
 //! Between two steps of an operation the model is unlocked: whoever observes sees what an observer of a real machine
 //! may see, such as a process that is forked but has not given up its privileges yet. What systemd does within one turn
-//! of its event loop, such as writing the limits that `set-property` changed, is one step.
+//! of its event loop, such as writing the limits that `set-property` changed, is one step. Whoever called `Subscribe`
+//! hears of units and jobs as PID 1 announces them.
 
 mod config;
 mod files;
+mod fleet;
 mod model;
 mod operations;
 mod process;
 mod recorded;
 mod server;
+mod signals;
 mod source;
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::Config;
+pub use fleet::fleet;
 pub use model::{Asked, FakeUnit, Fault, Hook, Model};
 pub use process::FakeProcess;
 pub use source::FakeKernel;
@@ -40,7 +44,7 @@ pub struct FakeSystemd {
 // === impl FakeSystemd ===
 
 impl FakeSystemd {
-    /// systemd 252 with its root slice, `system.slice` and no other unit.
+    /// systemd 252 with its root slice, `system.slice`, its own scope and no other unit.
     pub fn new() -> Self {
         Self::default()
     }

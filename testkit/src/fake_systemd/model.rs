@@ -1,12 +1,14 @@
 //! What systemd knows and what the kernel holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::Sender;
 
 use zbus::{OwnedVariant, Variant};
 
 use super::config::{Config, empty, owned};
 use super::process::FakeProcess;
 use super::recorded;
+use super::signals::Signal;
 
 /// Where systemd's units stand on the bus.
 pub(super) const UNITS: &str = "/org/freedesktop/systemd1/unit/";
@@ -67,6 +69,8 @@ pub struct Model {
     pub units: BTreeMap<String, FakeUnit>,
     /// Processes by PID.
     pub processes: BTreeMap<u32, FakeProcess>,
+    /// Units that the kernel has cgroups of and systemd knows nothing of.
+    pub hidden: BTreeSet<String>,
     /// How D-Bus misbehaves.
     pub fault: Fault,
     /// Everything that was asked, once each.
@@ -77,6 +81,8 @@ pub struct Model {
     pub bytes: u64,
     /// Runs before a property of a unit is answered: whoever tests a race puts a change here.
     pub before_property: Option<Hook>,
+    pub(super) subscribers: Vec<Sender<Signal>>,
+    pub(super) next_job: u32,
     pub(super) next_pid: u32,
     pub(super) next_inode: u64,
     pub(super) ticks: u64,
@@ -93,19 +99,27 @@ impl Default for Model {
             version: "252.39-1~deb12u2".into(),
             units: BTreeMap::new(),
             processes: BTreeMap::new(),
+            hidden: BTreeSet::new(),
             fault: Fault::None,
             asked: BTreeSet::new(),
             calls: 0,
             bytes: 0,
             before_property: None,
+            subscribers: Vec::new(),
+            next_job: 0,
             next_pid: 300,
             next_inode: 1000,
             ticks: 5000,
         };
         let init = FakeProcess::forked(1, 1, "/init.scope", &Config::default());
         model.processes.insert(1, init);
-        for (name, group) in [("-.slice", "/"), ("system.slice", "/system.slice")] {
-            model.add_group(name, group, "active", Config { tasks_max: u64::MAX, ..Config::default() });
+        let groups = [
+            ("-.slice", "/", "active"),
+            ("system.slice", "/system.slice", "active"),
+            ("init.scope", "/init.scope", "running"),
+        ];
+        for (name, group, state) in groups {
+            model.add_group(name, group, state, Config { tasks_max: u64::MAX, ..Config::default() });
         }
         model
     }
@@ -127,6 +141,7 @@ impl Model {
             ..FakeUnit::default()
         };
         unit.write_files();
+        self.announce(Signal::UnitNew(name.to_owned(), unit.path()));
         self.units.insert(name.into(), unit);
     }
 

@@ -2,7 +2,9 @@
 
 use std::thread::yield_now;
 
+use super::config::ALL_CAPABILITIES;
 use super::process::FakeProcess;
+use super::signals::Signal;
 use super::{Config, FakeSystemd, Model};
 
 // === impl FakeSystemd ===
@@ -19,6 +21,34 @@ impl FakeSystemd {
         }
     }
 
+    /// One process more of a running service, which its main process started.
+    pub fn add_worker(&self, name: &str) {
+        let mut model = self.lock();
+        let pid = model.fork(name);
+        model.execute(pid, name);
+    }
+
+    /// A process of no unit, in a cgroup that somebody made by hand.
+    pub fn add_stray(&self, group: &str) {
+        let mut model = self.lock();
+        let pid = model.fork("");
+        let config = Config { exec: vec!["/usr/bin/stray".into()], ..Config::default() };
+        let mut process = FakeProcess::forked(pid, model.ticks, group, &config);
+        process.execute(&config);
+        model.processes.insert(pid, process);
+    }
+
+    /// The main process listens on a TCP port of every address.
+    pub fn listen(&self, name: &str, port: u16) {
+        let mut model = self.lock();
+        model.next_inode += 1;
+        let inode = model.next_inode;
+        let main = model.units.get(name).map_or(0, |unit| unit.main_pid);
+        if let Some(process) = model.processes.get_mut(&main) {
+            process.listening.push((inode, port));
+        }
+    }
+
     /// A socket unit that listens.
     pub fn add_socket(&self, name: &str, listen: &[(&str, &str)]) {
         let listen = listen.iter().map(|(kind, address)| ((*kind).to_owned(), (*address).to_owned())).collect();
@@ -32,7 +62,9 @@ impl FakeSystemd {
         yield_now();
         self.lock().fork_main(name);
         yield_now();
-        self.lock().execute_main(name);
+        let mut model = self.lock();
+        model.execute_main(name);
+        model.announce_job(name);
     }
 
     /// `systemctl stop`: the processes end before systemd hears of it.
@@ -41,7 +73,24 @@ impl FakeSystemd {
         yield_now();
         self.lock().kill(name);
         yield_now();
-        self.lock().bury(name, "inactive", "dead");
+        let mut model = self.lock();
+        model.bury(name, "inactive", "dead");
+        model.announce_job(name);
+    }
+
+    /// systemd drops a unit that nobody needs any more.
+    pub fn unload(&self, name: &str) {
+        let mut model = self.lock();
+        if let Some(unit) = model.units.remove(name) {
+            model.announce(Signal::UnitRemoved(name.to_owned(), unit.path()));
+        }
+    }
+
+    /// `systemctl daemon-reload`.
+    pub fn daemon_reload(&self) {
+        for begins in [true, false] {
+            self.lock().announce(Signal::Reloading(begins));
+        }
     }
 
     /// `systemctl restart`.
@@ -67,6 +116,7 @@ impl FakeSystemd {
             unit.control_pid = 0;
         }
         model.turn(name, "active", "running");
+        model.announce_job(name);
     }
 
     /// The main process ends; systemd hears of it later.
@@ -103,6 +153,15 @@ impl FakeSystemd {
             process.no_new_privs = false;
         }
     }
+
+    /// Somebody makes the kernel tell two stories of the main process's capabilities.
+    pub fn make_kernel_lie(&self, name: &str) {
+        let mut model = self.lock();
+        let main = model.units.get(name).map_or(0, |unit| unit.main_pid);
+        if let Some(process) = model.processes.get_mut(&main) {
+            process.capget = Some(ALL_CAPABILITIES);
+        }
+    }
 }
 
 // === impl Model ===
@@ -130,6 +189,7 @@ impl Model {
             (unit.active_state, unit.sub_state) = (active_state.into(), sub_state.into());
             unit.state_change = now;
         }
+        self.announce_states(name);
     }
 
     fn make_group(&mut self, name: &str) {

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use zbus::message::{Header, Type};
 use zbus::{Connection, Guid, Message, MessageStream, ObjectPath, connection};
 
-use super::{FakeSystemd, Fault};
+use super::{FakeSystemd, Fault, signals};
 
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
@@ -17,7 +17,7 @@ enum Answer {
     Units(Vec<Listed>),
     Processes(Vec<(String, u32, String)>),
     Path(String),
-    Nothing,
+    Subscribed,
     Refused(&'static str),
     Silence,
     Close,
@@ -50,6 +50,9 @@ async fn answer_all(systemd: FakeSystemd, stream: UnixStream) -> zbus::Result<()
         if matches!(answer, Answer::Close) {
             break;
         }
+        if matches!(answer, Answer::Subscribed) {
+            signals::subscribe(&systemd, connection.clone())?;
+        }
         reply(&connection, &header, answer).await?;
     }
     Ok(())
@@ -61,7 +64,7 @@ async fn reply(connection: &Connection, header: &Header<'_>, answer: Answer) -> 
         Answer::Units(units) => connection.reply(header, &units).await,
         Answer::Processes(processes) => connection.reply(header, &processes).await,
         Answer::Path(path) => connection.reply(header, &ObjectPath::try_from(path)?).await,
-        Answer::Nothing => connection.reply(header, &()).await,
+        Answer::Subscribed => connection.reply(header, &()).await,
         Answer::Refused(name) => connection.reply_error(header, name, &"refused").await,
         Answer::Silence | Answer::Close => Ok(()),
     }
@@ -83,7 +86,7 @@ fn answer(systemd: &FakeSystemd, message: &Message, header: &Header<'_>) -> Answ
     match (interface.as_str(), member.as_str()) {
         (PROPERTIES, "Get") => get(systemd, message, header),
         (MANAGER, "ListUnits") => list(systemd),
-        (MANAGER, "Subscribe") => Answer::Nothing,
+        (MANAGER, "Subscribe") => Answer::Subscribed,
         (MANAGER, "LoadUnit") => load(systemd, message),
         (MANAGER, "GetUnitProcesses") => processes(systemd, message),
         _ => {
@@ -133,7 +136,8 @@ fn list(systemd: &FakeSystemd) -> Answer {
         let (active, sub) = (unit.active_state.clone(), unit.sub_state.clone());
         Some((name, "a description".into(), load, active, sub, String::new(), path, 0, String::new(), none))
     };
-    Answer::Units(model.units.values().filter_map(line).collect())
+    let listed = model.units.values().filter(|unit| !model.hidden.contains(&unit.name));
+    Answer::Units(listed.filter_map(line).collect())
 }
 
 fn load(systemd: &FakeSystemd, message: &Message) -> Answer {

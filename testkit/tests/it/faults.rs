@@ -101,6 +101,14 @@ fn a_unit_that_restarts_at_every_reading_is_not_steady() {
 }
 
 #[test]
+fn the_scope_of_systemd_itself_stands_still() {
+    let observation = observer(&hardened()).observe(&Scope::default());
+    assert_eq!(fact(&observation, "unit:init.scope", a::EXE).kernel.value(), Some("/usr/lib/systemd/systemd"));
+    let identity = observation.subjects["unit:init.scope"].identity.clone().expect("an identity");
+    assert_eq!((identity.steady, identity.attempts), (true, 1));
+}
+
+#[test]
 fn limits_that_change_between_the_witnesses_are_read_again() {
     let systemd = hardened();
     let mut changes = 1;

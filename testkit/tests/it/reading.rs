@@ -100,7 +100,7 @@ fn nothing_but_the_allow_list_is_asked_for_and_no_argument_or_environment_comes_
     systemd.add_socket("one.socket", &[("Stream", "[::]:80"), ("Stream", "/run/one")]);
     let mut manager = manager(&systemd, DEADLINE);
     let units = manager.units().expect("a list");
-    assert_eq!(units.len(), 4, "two slices, a service, a socket");
+    assert_eq!(units.len(), 5, "two slices, a scope, a service, a socket");
     let mut all = format!("{:?}", manager.host().expect("systemd answers"));
     for unit in &units {
         let state = manager.unit(unit).expect("the unit is read");
@@ -144,13 +144,4 @@ fn a_unit_that_is_gone_between_the_list_and_the_reading_is_no_error() {
     let state = manager(&systemd, DEADLINE).unit(&unit).expect("an answer");
     assert_eq!(state.identity.active_state, "");
     assert!(matches!(state.facts.get(&a::MEMORY_MAX).map(|fact| &fact.orchestrator), Some(Reading::Unreadable(_))));
-}
-
-#[test]
-fn changes_are_announced_by_name() {
-    // The fake sends none; that it may be subscribed to is what is shown here. The names are tested beside the parser.
-    let systemd = FakeSystemd::new();
-    let stream = systemd.connect().expect("a pair of sockets");
-    let mut changes = avouch_systemd::Changes::subscribe(&avouch_systemd::How::Stream(stream)).expect("it subscribes");
-    assert!(changes.next(std::time::Duration::from_millis(10)).expect("it stays open").is_empty());
 }
