@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use avouch_pairs::{Attribute, Fact, Reading};
 use zbus::{OwnedVariant, Variant};
 
-use crate::dbus::{Answer, Failure};
+use crate::dbus::{Answer, Failure, Message};
 use crate::property::{self, On, Row};
 
 /// A property of a unit.
@@ -34,17 +34,21 @@ pub(crate) struct Answers {
 impl From<Answer> for Got {
     fn from(answer: Answer) -> Self {
         match answer {
-            Ok(message) => {
-                let value = message.body("v").and_then(|body| {
-                    let (value, _) = body.deserialize::<Variant<'_>>().map_err(|error| error.to_string())?;
-                    value.try_to_owned().map_err(|error| error.to_string())
-                });
-                value.map_or_else(Self::Failed, Self::Value)
-            }
+            Ok(message) => variant(&message).map_or_else(Self::Failed, Self::Value),
             Err(Failure { name, .. }) if UNKNOWN.contains(&name.as_str()) => Self::Unknown,
             Err(Failure { name, .. }) => Self::Failed(format!("systemd answered with {name}")),
         }
     }
+}
+
+/// The value that an answer to `Get` carries.
+fn variant(message: &Message) -> Result<OwnedVariant, String> {
+    if let Some(basic) = message.basic() {
+        return basic.try_into().map_err(|error: zbus::Error| error.to_string());
+    }
+    let body = message.body("v")?;
+    let (value, _) = body.deserialize::<Variant<'_>>().map_err(|error| error.to_string())?;
+    value.try_to_owned().map_err(|error| error.to_string())
 }
 
 // === impl Answers ===

@@ -2,12 +2,14 @@
 //! deadline.
 
 mod message;
+mod plain;
 mod socket;
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use message::Front;
 pub(crate) use message::{Call, Kind, Message, length};
 use socket::Socket;
 
@@ -43,13 +45,15 @@ pub(crate) struct Connection {
     /// Signals that came while answers were waited for.
     signals: Vec<Message>,
     keep_signals: bool,
+    /// Of the call before.
+    front: Option<Front>,
 }
 
 impl Connection {
     /// Authenticates over `stream`, at whose other end systemd itself is.
     pub(crate) fn direct(stream: UnixStream, deadline: Duration) -> Result<Self, SystemdError> {
         let socket = Socket::authenticate(stream, Instant::now() + deadline, deadline)?;
-        Ok(Self { socket, serial: 0, bus: false, deadline, signals: Vec::new(), keep_signals: false })
+        Ok(Self { socket, serial: 0, bus: false, deadline, signals: Vec::new(), keep_signals: false, front: None })
     }
 
     /// Authenticates over `stream`, at whose other end a message bus is.
@@ -95,9 +99,9 @@ impl Connection {
         let mut waiting = BTreeMap::new();
         let mut answers: Vec<Option<Answer>> = Vec::new();
         while calls.peek().is_some() || !waiting.is_empty() {
-            while waiting.len() < WINDOW
-                && let Some(call) = calls.next()
-            {
+            // Filled up when half of it is answered: the peer is never idle, and not every answer costs a write.
+            let room = if waiting.len() <= WINDOW / 2 { WINDOW - waiting.len() } else { 0 };
+            for call in calls.by_ref().take(room) {
                 let serial = self.next_serial();
                 let bytes = self.encode(&call, serial)?;
                 self.socket.queue(&bytes);
@@ -134,11 +138,17 @@ impl Connection {
         Ok(std::mem::take(&mut self.signals))
     }
 
-    fn encode(&self, call: &Call<'_>, serial: u32) -> Result<Vec<u8>, SystemdError> {
+    fn encode(&mut self, call: &Call<'_>, serial: u32) -> Result<Vec<u8>, SystemdError> {
+        let malformed = |error: zbus::Error| SystemdError::Malformed { call: call.member, reason: error.to_string() };
         let destination = if call.interface == BUS { BUS } else { SYSTEMD };
         let destination = self.bus.then_some(destination);
-        call.encode(serial, destination)
-            .map_err(|error| SystemdError::Malformed { call: call.member, reason: error.to_string() })
+        let front = match self.front.take() {
+            Some(front) if front.is_of(call) => front,
+            _ => Front::of(call, destination).map_err(malformed)?,
+        };
+        let bytes = front.call(serial, call.arguments).map_err(malformed);
+        self.front = Some(front);
+        bytes
     }
 
     fn next_serial(&mut self) -> u32 {

@@ -11,8 +11,8 @@ use crate::SystemdError;
 
 /// The longest line of the authentication.
 const MAX_LINE: usize = 1024;
-/// Bytes read at a time.
-const PIECE: usize = 64 << 10;
+/// Bytes read at a time: many answers, and little to clear for the one that mostly comes.
+const PIECE: usize = 16 << 10;
 
 /// A stream that never blocks, with what is still to be written and what was read of an unfinished message.
 #[derive(Debug)]
