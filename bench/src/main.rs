@@ -16,6 +16,7 @@ mod ima;
 mod logs;
 mod measure;
 mod node;
+mod observe;
 mod page;
 mod peer;
 mod place;
@@ -51,6 +52,10 @@ struct Arguments {
     /// Also build the agent as it is shipped, which takes minutes, and measure it.
     #[arg(long)]
     agent: bool,
+    /// What the memory of an observing process is measured of: one pass over this many units, whose systemd is at
+    /// standard input.
+    #[arg(long, value_name = "UNITS", hide = true)]
+    observe_once: Option<usize>,
     /// List what can be measured, and stop.
     #[arg(long)]
     list: bool,
@@ -67,6 +72,8 @@ enum Name {
     BootLog,
     /// A first and a later appraisal, from bytes to verdict.
     Appraisal,
+    /// Both witnesses of many units: CPU, bytes and memory.
+    Observe,
     /// The peer's verification of the same lists (only where it is installed).
     Peer,
     /// Full rounds of a fleet against `avouch serve`.
@@ -79,6 +86,9 @@ enum Name {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(units) = arguments.observe_once {
+        return observe::observe_once(units);
+    }
     if arguments.list {
         for name in Name::value_variants() {
             let value = name.to_possible_value().context("every name can be written")?;
@@ -114,6 +124,7 @@ fn run(name: Name, effort: Effort, nodes: usize) -> Result<Section> {
         Name::Ima => ima::measure(effort),
         Name::BootLog => boot_log::measure(effort),
         Name::Appraisal => appraisal::measure(effort),
+        Name::Observe => observe::measure(effort),
         Name::Peer => peer::measure(effort),
         Name::Rounds => rounds::measure(effort, nodes),
         Name::Gate => gate::measure(effort),
