@@ -45,6 +45,10 @@ pub(crate) struct Seen {
     pub(crate) cgroup: String,
     /// Whether it is a thread of the kernel itself.
     pub(crate) kernel_thread: bool,
+    /// PID of its parent.
+    pub(crate) parent: u32,
+    /// Start in clock ticks since boot.
+    pub(crate) start: u64,
 }
 
 /// Who holds sockets open.
@@ -167,7 +171,7 @@ impl<'k> Pass<'k> {
         let process = self.process(pid)?;
         let stat = Stat::parse(&self.read(process.as_ref(), "stat", SMALL)?)?;
         let cgroup = cgroup::of_process(&self.read(process.as_ref(), "cgroup", SMALL)?)?;
-        Ok(Seen { cgroup, kernel_thread: stat.kernel_thread() })
+        Ok(Seen { cgroup, kernel_thread: stat.kernel_thread(), parent: stat.parent, start: stat.start })
     }
 
     /// Who holds which socket open.

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use avouch_pairs::attribute as a;
+use avouch_pairs::{Reading, attribute as a};
 
 use crate::Pass;
 use crate::pass::{NAMESPACES, Seen};
 use crate::reading::{Facts, listed, path, put, reading};
-use crate::source::Refusal;
+use crate::source::{Refusal, Root};
 
 /// Most lines of one fact.
 const MOST: usize = 4096;
+/// How long a program that the kernel started may run before it is a stray, in clock ticks (10 s).
+const HELPER_TICKS: u64 = 1_000;
 
 /// Which unit a cgroup belongs to.
 pub(super) struct Owners<'a> {
@@ -60,7 +62,11 @@ pub(super) fn read(pass: &Pass<'_>, owners: &Owners<'_>, facts: &mut Facts) {
 fn strays(pass: &Pass<'_>, owners: &Owners<'_>) -> Result<String, Refusal> {
     owners.known()?;
     let mut groups: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    let (census, now) = (pass.census()?, uptime(pass));
     for (pid, seen) in of_users(pass)?.filter(|(_, seen)| owners.unit(&seen.cgroup).is_none()) {
+        if is_young_helper(seen, census, now) {
+            continue;
+        }
         groups.entry(&seen.cgroup).or_insert((0, pid)).0 += 1;
     }
     let mut lines = Vec::new();
@@ -78,6 +84,22 @@ fn strays(pass: &Pass<'_>, owners: &Owners<'_>) -> Result<String, Refusal> {
         lines.push(format!("{}\t{count}\t{exe}", path(group.as_bytes())));
     }
     Ok(listed(lines))
+}
+
+/// A program that the kernel itself started: modprobe for a module that it wants, a handler of core dumps. It runs in
+/// the root cgroup, belongs to no unit and ends by itself; one that stays is a stray, whoever started it.
+fn is_young_helper(seen: &Seen, census: &BTreeMap<u32, Seen>, now: Option<u64>) -> bool {
+    let of_kernel = census.get(&seen.parent).is_some_and(|parent| parent.kernel_thread);
+    of_kernel && seen.cgroup == "/" && now.is_some_and(|now| now.saturating_sub(seen.start) < HELPER_TICKS)
+}
+
+/// Clock ticks since boot: `/proc/uptime` counts hundredths of a second, as long as the ticks of `/proc/PID/stat`
+/// (USER_HZ is 100).
+fn uptime(pass: &Pass<'_>) -> Option<u64> {
+    let Reading::Value(text) = pass.file(Root::Proc, "uptime") else { return None };
+    let (seconds, hundredths) = text.split_ascii_whitespace().next()?.split_once('.')?;
+    let (seconds, hundredths) = (seconds.parse::<u64>().ok()?, hundredths.parse::<u64>().ok()?);
+    seconds.checked_mul(100)?.checked_add(hundredths)
 }
 
 fn unmanaged(pass: &Pass<'_>, owners: &Owners<'_>) -> Result<String, Refusal> {
@@ -116,6 +138,20 @@ fn unmanaged(pass: &Pass<'_>, owners: &Owners<'_>) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_started_is_a_stray_only_when_it_stays() {
+        let seen =
+            |parent, cgroup: &str, kernel_thread| Seen { cgroup: cgroup.into(), kernel_thread, parent, start: 5_000 };
+        let census = BTreeMap::from([(1, seen(0, "/init.scope", false)), (2, seen(0, "/", true))]);
+        let helper = seen(2, "/", false);
+        assert!(is_young_helper(&helper, &census, Some(5_999)));
+        assert!(!is_young_helper(&helper, &census, Some(6_000)), "it stays");
+        assert!(!is_young_helper(&helper, &census, None), "nobody knows how long it has been there");
+        assert!(!is_young_helper(&seen(1, "/", false), &census, Some(5_001)), "systemd started it");
+        assert!(!is_young_helper(&seen(9, "/", false), &census, Some(5_001)), "its parent is not known");
+        assert!(!is_young_helper(&seen(2, "/elsewhere", false), &census, Some(5_001)), "somebody moved it");
+    }
 
     #[test]
     fn services_own_what_is_below_them_and_slices_nothing() {

@@ -5,6 +5,8 @@ use super::{ParseError, number};
 /// What is taken of a process's stat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
+    /// PID of the parent, field 4.
+    pub parent: u32,
     /// `PF_*`, field 9.
     pub flags: u32,
     /// Nice value, field 19.
@@ -36,6 +38,7 @@ impl Stat {
             fields.get(index - 3).copied().ok_or_else(|| ParseError::new(bytes.len(), "22 fields or more", "the end"))
         };
         Ok(Self {
+            parent: number(name_end, field(4)?)?,
             flags: number(name_end, field(9)?)?,
             nice: number(name_end, field(19)?)?,
             start: number(name_end, field(22)?)?,
@@ -56,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_hides_nothing() {
-        assert_eq!(Stat::parse(STAT).unwrap(), Stat { flags: 4_194_560, nice: -5, start: 427 });
+        assert_eq!(Stat::parse(STAT).unwrap(), Stat { parent: 1, flags: 4_194_560, nice: -5, start: 427 });
         assert!(!Stat::parse(STAT).unwrap().kernel_thread());
         let kernel = b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0\n";
         assert!(Stat::parse(kernel).unwrap().kernel_thread());
