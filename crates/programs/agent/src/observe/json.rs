@@ -1,10 +1,11 @@
 //! `observe --json`: the shape `dual-attestation/v1`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 
 use avouch_pairs::{Attribute, Fact, Judged, Level, LevelVerdict, Observation, Pair, PairFinding, Reading, subject};
 use data_encoding::BASE64;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::clock::rfc3339;
 use crate::hash::sha256;
@@ -27,7 +28,7 @@ pub struct Document<'a> {
     intent: IntentShown<'a>,
     levels: Vec<LevelShown>,
     attained_level: Option<String>,
-    domains: BTreeMap<&'static str, Vec<PairShown<'a>>>,
+    domains: Domains<'a>,
     findings: Vec<FindingShown<'a>>,
     report: ReportShown,
     signature: Option<&'a Signature>,
@@ -94,9 +95,20 @@ struct LevelShown {
     pairs_inconclusive: u32,
 }
 
+/// Pairs by the part of the report that they stand in. A pair is put together when it is written: those of a thousand
+/// units together would take many times what was read.
+#[derive(Clone, Copy, Debug)]
+struct Domains<'a> {
+    judged: &'a Judged,
+    observation: &'a Observation,
+}
+
+/// The pairs of one domain.
+struct Domain<'a>(&'static str, Domains<'a>);
+
 #[derive(Debug, Serialize)]
 struct PairShown<'a> {
-    id: String,
+    id: Id<'a>,
     level: String,
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +131,10 @@ struct PairShown<'a> {
 struct Value<'a> {
     value: &'a str,
 }
+
+/// `SUBJECT#ATTRIBUTE`.
+#[derive(Debug)]
+struct Id<'a>(&'a str, &'static str);
 
 /// One witness: the raw string, its normal form, and what the reading was.
 #[derive(Debug, Serialize)]
@@ -171,7 +187,7 @@ impl<'a> Document<'a> {
             intent: IntentShown { source: parts.intent },
             levels: judged.levels.iter().map(level).collect(),
             attained_level: judged.attained().map(|level| level.to_string()),
-            domains: domains(parts),
+            domains: Domains { judged, observation: parts.observation },
             findings: judged.findings.iter().map(finding).collect(),
             report: ReportShown { bytes: BASE64.encode(parts.report), digest: sha256(&[parts.report]).to_hex() },
             signature,
@@ -185,15 +201,35 @@ fn own_digest(observation: &Observation) -> Option<&str> {
     host.facts.get(&Attribute::named("agent.exe")?.attribute)?.kernel.value()
 }
 
-fn domains<'a>(parts: &Parts<'a>) -> BTreeMap<&'static str, Vec<PairShown<'a>>> {
-    let mut domains: BTreeMap<_, Vec<_>> =
-        Level::ALL.into_iter().filter_map(domain).map(|name| (name, Vec::new())).collect();
-    for pair in &parts.judged.pairs {
-        let Some(spec) = pair.attribute.spec() else { continue };
-        let Some(name) = domain(spec.level) else { continue };
-        domains.entry(name).or_default().push(shown(pair, parts.observation));
+// === impl Domains ===
+
+impl Serialize for Domains<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names: BTreeSet<_> = Level::ALL.into_iter().filter_map(domain).collect();
+        serializer.collect_map(names.into_iter().map(|name| (name, Domain(name, *self))))
     }
-    domains
+}
+
+impl Serialize for Domain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(name, Domains { judged, observation }) = self;
+        let here = |pair: &&Pair| pair.attribute.spec().and_then(|spec| domain(spec.level)) == Some(*name);
+        serializer.collect_seq(judged.pairs.iter().filter(here).map(|pair| shown(pair, observation)))
+    }
+}
+
+// === impl Id ===
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.0, self.1)
+    }
+}
+
+impl Serialize for Id<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Which part of the report a level's pairs stand in; V1 and V3 have none, they are proven by logs and quotes.
@@ -225,7 +261,7 @@ fn shown<'a>(pair: &'a Pair, observation: &'a Observation) -> PairShown<'a> {
         Column { reading: word, raw, norm: norm.as_deref(), why, source }
     };
     PairShown {
-        id: format!("{}#{name}", pair.subject),
+        id: Id(&pair.subject, name),
         level,
         subject: &pair.subject,
         unit: pair.subject.strip_prefix(subject::UNIT),

@@ -13,7 +13,7 @@ mod watch;
 mod witnesses;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use avouch_pairs::{Attribute, Judged, LevelResult, Observation, judge, learn, subject};
 use avouch_protocol::intent::IntentFile;
@@ -199,10 +199,10 @@ impl Session<'_> {
             report: &seen.report,
             signature: signature.as_ref().map_err(String::as_str),
         };
-        match serde_json::to_string_pretty(&Document::of(&parts)) {
-            Ok(text) => self.say(&format!("{text}\n")),
-            Err(error) => tracing::error!(%error, "the report cannot be written as JSON"),
-        }
+        let mut out = BufWriter::new(&mut *self.out);
+        // Writing fails where the reader closed the pipe (`| head`), which is its choice.
+        let _ = serde_json::to_writer_pretty(&mut out, &Document::of(&parts));
+        let _ = out.write_all(b"\n").and_then(|()| out.flush());
     }
 
     /// Which machine, when, by which witnesses, beside which intent.
