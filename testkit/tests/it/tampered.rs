@@ -214,7 +214,8 @@ fn t13_a_file_that_stands_over_the_kernels() {
     // PID 1 is in the mount namespace of this process.
     let before = snapshot("before", unit);
     assert_eq!(before.target("proc/209/ns/mnt"), before.target("proc/1/ns/mnt"));
-    covered.write("proc/1/mountinfo", &covered.content("proc/209/mountinfo").to_vec());
+    let mounts = covered.content("proc/209/mountinfo").to_owned();
+    covered.write("proc/1/mountinfo", &mounts);
     let expected = |judged: &Judged| {
         let all: Vec<&str> = ["host V14.view.kernel_weaker"].into_iter().chain(OF_T2).collect();
         is(judged, unit, &all);
