@@ -6,11 +6,13 @@ use avouch_pairs::Level;
 use avouch_tpm_wire::EkTemplate;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::gate::arguments::GateArgs;
+
 const EXIT_STATUS: &str = "\
 Exit status:
-  0   done; for `once` and `observe`: the verdict is pass
-  1   `once`, `observe`: the verdict is fail
-  2   `once`: the verdict is unverifiable; `observe`: it is inconclusive
+  0   done; for `once` and `observe`: the verdict is pass; for `gate`: this machine is attested
+  1   `once`, `observe`: the verdict is fail; `gate`: this machine is degraded or failed
+  2   `once`: the verdict is unverifiable; `observe`: it is inconclusive; `gate`: pending, or attested too long ago
   3   no verdict: the server did not answer; `observe`: nothing could be observed
   4   no verdict: the server refused, or rejected the evidence as not authentic
   5   no verdict: a cause on this node (TPM, state directory, challenge or receipt that must not be believed)
@@ -74,6 +76,13 @@ pub enum Command {
     /// Listens on a local socket, answers only processes of the same user, and has no network. systemd passes the
     /// socket (avouch-collector.socket); without it the collector makes its own.
     Collect,
+    /// Tell this machine's services whether they may start on it (the local attestor)
+    ///
+    /// Attests this machine at once and then every interval, and answers on this machine alone: pending, attested,
+    /// degraded or failed. No server is needed; where the settings say so, its word counts too. Services wait with
+    /// `gate wait`. The word of a machine about itself gates its own services and convinces nobody else; for them there
+    /// is the TPM's quote in each bundle.
+    Gate(GateArgs),
     /// What this machine should have, confirmed by a person
     ///
     /// Two witnesses that agree may both be wrong: `systemctl set-property` changes what systemd says and what the
@@ -327,7 +336,9 @@ mod tests {
             "learn",
             "levels",
             "no_color",
+            "profile",
             "re_enroll",
+            "settings",
             "subcommand",
             "token",
             "token_file",

@@ -22,7 +22,7 @@ use crate::show::LastSent;
 use crate::state::StateDir;
 use crate::status::{self, ReceiptReport, StatusReport};
 use crate::token::TokenSource;
-use crate::{intent, observe, service, tpm};
+use crate::{gate, intent, observe, service, tpm};
 
 /// How long a person waits for the service to finish its round.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -54,6 +54,7 @@ pub fn execute(cli: &Cli) -> Result<Exit, AgentError> {
         Command::Observe(args) => observe::execute(&config, args),
         Command::Collect => observe::collect(&config).map(|()| Exit::Done),
         Command::Intent(command) => intent::execute(&config, command),
+        Command::Gate(args) => Ok(gate::execute(&config, args)?),
     }
 }
 

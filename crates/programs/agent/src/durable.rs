@@ -30,6 +30,25 @@ pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     sync_dir(dir)
 }
 
+/// Makes the file `path`, which must not exist: who has it open already would see what is written.
+pub(crate) fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    // create_new never follows a link and never inherits another mode.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Replaces the file `path` in one step: whoever reads meets the old content or the new one.
+pub(crate) fn exchange(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    create(&beside, mode, bytes)?;
+    fs::rename(&beside, path)
+}
+
 /// Renames within `dir`; what was under the new name is gone.
 pub(crate) fn rename(dir: &Path, from: &str, to: &str) -> io::Result<()> {
     fs::rename(dir.join(from), dir.join(to))?;
@@ -77,10 +96,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // create_new never follows a link and never inherits another mode.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    create(path, FILE_MODE, bytes)
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {

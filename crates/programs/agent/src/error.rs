@@ -13,6 +13,7 @@ use crate::cli::Exit;
 use crate::collector::LinkError;
 use crate::config::ConfigError;
 use crate::enrol::EnrolError;
+use crate::gate::GateError;
 use crate::http::HttpError;
 use crate::intent::IntentTrouble;
 use crate::receipt::ReceiptError;
@@ -50,6 +51,9 @@ pub enum AgentError {
     /// The stored enrolment cannot be used.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+    /// The gate cannot do what was asked.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// No usable answer.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -127,6 +131,7 @@ impl AgentError {
             Self::Config(_) => "CONFIG",
             Self::Enrol(_) => "ENROLMENT_FAILED",
             Self::Enrolment(_) | Self::Key(_) | Self::Tls(_) => "CLIENT_KEY",
+            Self::Gate(error) => error.code(),
             Self::Http(HttpError::Refused(refusal)) => &refusal.code,
             Self::Http(HttpError::Unreachable { .. }) => "SERVER_UNREACHABLE",
             Self::Http(HttpError::Tls { .. }) => "SERVER_NOT_TRUSTED",
@@ -152,6 +157,7 @@ impl AgentError {
     pub fn remedy(&self) -> String {
         let fixed = match self {
             Self::State(error) => return error.remedy(),
+            Self::Gate(error) => return error.remedy(),
             Self::Intent(error) => error.remedy(),
             Self::Link(error) => error.remedy(),
             Self::Http(HttpError::Refused(refusal)) => return refusal.remedy.clone(),
@@ -210,6 +216,7 @@ impl AgentError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Http(HttpError::Unreachable { .. } | HttpError::Answer { .. }) => Exit::NoAnswer,
+            Self::Gate(error) => error.exit(),
             Self::Http(_) => Exit::Refused,
             Self::NothingSeen | Self::Unobservable(_) => Exit::NoAnswer,
             Self::Config(_) | Self::NotEnrolled => Exit::Config,

@@ -1,9 +1,8 @@
 //! What this machine should have: read, shown to a person, signed, and believed only from the pinned key.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use avouch_crypto::client_key::KeyError;
@@ -17,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{Exit, IntentCommand, IntentConfirmArgs, IntentKeyArgs, IntentShowArgs};
 use crate::config::{Config, PinnedIntent};
+use crate::durable;
 use crate::error::AgentError;
 
 /// Mode of a private key.
@@ -152,7 +152,8 @@ fn make_key(args: &IntentKeyArgs) -> Result<(), IntentTrouble> {
     let path = &args.output;
     let key = SigningKey::generate().map_err(|error| IntentTrouble::Key { path: path.clone(), error })?;
     // A key that is there may be the only one that some machine believes: it is never replaced.
-    write_new(path, KEY_MODE, key.to_pem().as_bytes())?;
+    durable::create(path, KEY_MODE, key.to_pem().as_bytes())
+        .map_err(|error| IntentTrouble::Write { path: path.clone(), error })?;
     say(&format!(
         "The private key is in {}; keep it away from the machines that it speaks for.\n\
          On each of them, in /etc/avouch/agent.toml:\n\n\
@@ -176,7 +177,8 @@ fn confirm(args: &IntentConfirmArgs) -> Result<(), IntentTrouble> {
     // The exact bytes that were read are signed: nobody else's spelling of them.
     let signature = key.sign(&SignedIntent::signed_bytes(&bytes));
     let signed = SignedIntent::of(&bytes, &key.public(), &signature).to_json();
-    replace(&args.output, signed.as_bytes())?;
+    durable::exchange(&args.output, INTENT_MODE, signed.as_bytes())
+        .map_err(|error| IntentTrouble::Write { path: args.output.clone(), error })?;
     say(&format!("Signed: {}\nKey:    {}\n", args.output.display(), BASE64.encode(&key.public())));
     Ok(())
 }
@@ -217,11 +219,11 @@ fn text_of(file: &IntentFile) -> String {
 }
 
 /// On one line, and without anything that a terminal would act on.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
-fn answered_yes(question: &str) -> bool {
+pub(crate) fn answered_yes(question: &str) -> bool {
     eprint!("{question}");
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
@@ -241,24 +243,6 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, IntentTrouble> {
     let read = File::open(path).and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes));
     read.map_err(|error| IntentTrouble::Read { path: path.into(), error })?;
     Ok(bytes)
-}
-
-fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), IntentTrouble> {
-    let failed = |error| IntentTrouble::Write { path: path.into(), error };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
-}
-
-/// In one step: whoever reads meets the old intent or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), IntentTrouble> {
-    let failed = |error| IntentTrouble::Write { path: path.into(), error };
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    write_new(&beside, INTENT_MODE, bytes)?;
-    fs::rename(&beside, path).map_err(failed)
 }
 
 fn say(text: &str) {

@@ -15,6 +15,7 @@ use crate::clock::Moment;
 use crate::collector::Collector;
 use crate::config::TpmAddress;
 use crate::error::AgentError;
+use crate::gate::server::ServerSource;
 use crate::receipt::VerifiedReceipt;
 use crate::reporter::Reporter;
 use crate::tpm;
@@ -38,7 +39,8 @@ pub fn run(agent: &mut Agent, address: &TpmAddress) -> Result<(), AgentError> {
     stop_signal(sender.clone()).map_err(AgentError::Signals)?;
     let interval = agent.interval()?;
     if let Some(reporter) = agent.reporter() {
-        follow_events(reporter.collector().clone(), sender).map_err(AgentError::Signals)?;
+        let happened = move || sender.send(Wake::Event).is_ok();
+        follow_events(reporter.collector().clone(), happened).map_err(AgentError::Signals)?;
     }
     let mut service = Service { agent, address, backoff: Backoff::new(interval), ready: false };
     loop {
@@ -102,8 +104,17 @@ impl Service<'_> {
         };
         tracing::info!(seq = message.seq, status = %message.status, code = message.code, next_in = receipt.next_in(), "receipt");
         self.told(&line);
+        self.leave_word(receipt);
         // Not zero, whatever the server says: a round is work for the TPM.
         Duration::from_secs(receipt.next_in().clamp(1, LONGEST_WAIT))
+    }
+
+    /// For a gate on this machine that is told to ask the server. Where none is, nobody misses it.
+    fn leave_word(&mut self, receipt: &VerifiedReceipt) {
+        let source = self.agent.reporter().map(|reporter| ServerSource::beside(reporter.collector().path()));
+        if let Some(Err(error)) = source.map(|source| source.leave(receipt)) {
+            tracing::debug!(%error, "the server's word cannot be left for a gate");
+        }
     }
 
     fn failed(&mut self, error: &AgentError) -> Duration {
@@ -160,15 +171,16 @@ impl Service<'_> {
     }
 }
 
-/// Follows the collector's events for as long as the process lives; a collector that ends is followed again.
-fn follow_events(collector: Collector, wakes: Sender<Wake>) -> std::io::Result<()> {
+/// Follows the collector's events for as long as the process lives, or until `happened` says that nobody wants them; a
+/// collector that ends is followed again.
+pub(crate) fn follow_events(collector: Collector, happened: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
     let follow = move || {
         loop {
             for event in collector.events().into_iter().flatten() {
                 if event.is_err() {
                     break;
                 }
-                if wakes.send(Wake::Event).is_err() {
+                if !happened() {
                     return;
                 }
             }

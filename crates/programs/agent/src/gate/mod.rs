@@ -1,4 +1,197 @@
-//! The gate of an appliance: the machine attests itself, and its services start only where the answer is good.
+//! `avouch-agent gate`: this machine's own verdict, for the services that should start on it or not.
+//!
+//! Three kinds of threads. One answers ([`http`]); it only reads what was published. One attests ([`runner`]): it reads
+//! the machine ([`facts`]), judges, writes the audit line ([`audit`]) and only then publishes through one cell
+//! ([`cell`]). The others carry: requests from the edge to the runner, signals, events, reports ([`webhook`]). All of
+//! them are started inside the sandbox ([`sandbox`]).
+//!
+//! Services wait with `gate wait` ([`wait`]). Where the gate is down, they stay closed.
 
+pub mod arguments;
+pub mod audit;
+mod baseline;
+pub mod cell;
+pub mod client;
+mod commands;
+mod error;
 pub mod facts;
 pub mod http;
+mod key;
+mod runner;
+pub mod sandbox;
+pub mod server;
+mod settings;
+mod status;
+mod sync;
+pub mod wait;
+pub mod webhook;
+
+use std::collections::BTreeSet;
+use std::fs::DirBuilder;
+use std::net::ToSocketAddrs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use avouch_attestor::{Settings, Wanted};
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use self::client::LocalUrl;
+use self::facts::Reader;
+use self::http::{Access, Limits, Listeners, Server};
+use self::runner::{Desk, Runner};
+use self::sandbox::{Enforced, Reach};
+use self::server::ServerSource;
+use self::webhook::Webhook;
+use crate::collector::Collector;
+use crate::config::{Config, TpmAddress};
+use crate::service::{follow_events, notify};
+
+pub use commands::execute;
+pub use error::GateError;
+
+/// Read for a deployment, for what runs, and for Secure Boot, whatever the settings name.
+const PLACES: [&str; 5] = ["/proc", "/sys", "/etc", "/usr/lib", "/ostree"];
+/// Says that OSTree booted this machine; nobody replaces it.
+const BOOTED: &str = "/run/ostree-booted";
+/// Mode of directories that the gate makes where its unit did not.
+const DIR_MODE: u32 = 0o750;
+
+/// Runs the gate until SIGTERM or SIGINT. It answers `pending` before its first attestation begins.
+fn serve(config: &Config, found: settings::Found) -> Result<(), GateError> {
+    let settings = found.loaded.settings;
+    warn(&found.loaded.warnings, found.path.as_deref());
+    let credentials = settings::credentials();
+    let listeners = Listeners::open(&settings)?;
+    let access = access(&settings, credentials.as_deref());
+    let hook = settings.webhook.clone();
+    let hook = hook.map(|hook| Ok::<_, GateError>((LocalUrl::read(&hook.url)?, hook.token_path))).transpose()?;
+    for directory in kept(&settings) {
+        // What cannot be made shows in the first run, with its remedy.
+        let _ = DirBuilder::new().recursive(true).mode(DIR_MODE).create(directory);
+    }
+    let reach = reach(config, &settings, hook.as_ref().map(|(url, _)| url), credentials.as_deref());
+    if let Enforced::Less(why) = sandbox::enter(&reach)? {
+        tracing::warn!("the sandbox is not complete: {why}; the unit's own sandbox still holds");
+    }
+    let webhook = hook.map(|(url, token)| {
+        let token = token.and_then(|token| webhook_token(&token, credentials.as_deref()));
+        Webhook::start(url, token).map_err(GateError::Start)
+    });
+    let source = settings.ask_server.then(|| ServerSource::beside(&config.collector));
+    let reader = Reader::new(&settings, config.observe.intent.clone());
+    let collector = Collector::of_root(&settings.collector);
+    let runner = Runner::new(settings, reader, webhook.transpose()?, source);
+    let desk = runner.desk();
+    follow(&desk, collector)?;
+    let server = Server::start(listeners, access, desk, Limits::default()).map_err(GateError::Start)?;
+    notify(&[NotifyState::Ready, NotifyState::Status("pending")]);
+    let ended = runner.run(&server);
+    notify(&[NotifyState::Stopping]);
+    server.stop();
+    ended
+}
+
+fn warn(warnings: &[avouch_attestor::SettingsWarning], path: Option<&Path>) {
+    let Some(path) = path else {
+        tracing::warn!("there are no settings: the defaults hold; see `avouch-agent gate check-config`");
+        return;
+    };
+    for warning in warnings {
+        tracing::warn!("{}:{}: {}: {}", path.display(), warning.line, warning.key, warning.text);
+    }
+}
+
+/// Without a usable token nobody is let in over TCP; that is told at once, and with every such call.
+fn access(settings: &Settings, credentials: Option<&Path>) -> Access {
+    let token = match settings::secret(&settings.token_path, credentials) {
+        Ok(token) => token,
+        Err(error) => {
+            tracing::error!("{error}; to do: {}", error.remedy());
+            None
+        }
+    };
+    if token.is_none() && settings.listen.is_some() {
+        tracing::error!(
+            "there is no token ({}): over TCP everything but /health is answered with 503; to do: \
+             `avouch-agent gate key token -o /etc/avouch/gate/token`, and restart the gate",
+            settings.token_path
+        );
+    }
+    let socket = settings.socket.as_ref();
+    Access {
+        token,
+        uids: socket.map(|socket| socket.uids.clone()).unwrap_or_default(),
+        gids: socket.map(|socket| socket.gids.clone()).unwrap_or_default(),
+    }
+}
+
+fn webhook_token(at: &avouch_attestor::SecretPath, credentials: Option<&Path>) -> Option<zeroize::Zeroizing<String>> {
+    match settings::secret(at, credentials) {
+        Ok(Some(secret)) => Some(secret.digits().to_owned().into()),
+        Ok(None) => {
+            tracing::warn!("there is no token for reports of failures ({at}); they are sent without one");
+            None
+        }
+        Err(error) => {
+            tracing::warn!("{error}; to do: {}; reports of failures are sent without it", error.remedy());
+            None
+        }
+    }
+}
+
+/// Directories that the gate writes.
+fn kept(settings: &Settings) -> Vec<PathBuf> {
+    let log = settings.audit_log_path.parent().map(Path::to_owned);
+    log.into_iter().chain([settings.state_dir.clone()]).collect()
+}
+
+fn reach(config: &Config, settings: &Settings, hook: Option<&LocalUrl>, credentials: Option<&Path>) -> Reach {
+    let baseline = facts::baseline(settings).and_then(Result::ok);
+    let wanted = Wanted::of(settings, baseline.as_ref());
+    let secrets = [&settings.hmac_key_path, &settings.token_path];
+    let mut read: BTreeSet<PathBuf> = PLACES.iter().map(PathBuf::from).filter(|place| place.is_dir()).collect();
+    read.extend(wanted.services.values().map(|service| service.path.clone()));
+    read.extend(wanted.policy_files.iter().cloned().chain(wanted.files).chain(wanted.registry_manifest));
+    read.extend(settings.baseline.as_ref().map(|baseline| baseline.path.clone()));
+    read.extend(secrets.into_iter().filter_map(|secret| settings::handed(secret, credentials)));
+    read.extend(config.observe.intent.as_ref().map(|intent| intent.path.clone()));
+    read.extend(settings.ask_server.then(|| ServerSource::beside(&config.collector).path().to_owned()));
+    let (devices, tcp) = match TpmAddress::of(&settings.tpm) {
+        Some(TpmAddress::Device(path)) => (vec![path], None),
+        Some(TpmAddress::Software(socket)) => (Vec::new(), tcp_port(&socket)),
+        None => (Vec::new(), None),
+    };
+    let call = hook.map(|url| url.at.port()).into_iter().chain(tcp).collect();
+    Reach { read: read.into_iter().collect(), files: vec![BOOTED.into()], write: kept(settings), devices, call }
+}
+
+/// The port of `tcp:HOST:PORT`.
+fn tcp_port(socket: &str) -> Option<u16> {
+    let mut found = socket.strip_prefix("tcp:")?.to_socket_addrs().ok()?;
+    found.next().map(|at| at.port())
+}
+
+/// Signals end the runner; events of the collector make it look again.
+fn follow(desk: &Arc<Desk>, collector: Collector) -> Result<(), GateError> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(GateError::Start)?;
+    let stopping = Arc::clone(desk);
+    let catch = move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 {
+                std::process::exit(0);
+            }
+            stopping.stop();
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(catch).map_err(GateError::Start)?;
+    let happening = Arc::clone(desk);
+    let happened = move || {
+        happening.event();
+        true
+    };
+    follow_events(collector, happened).map_err(GateError::Start)
+}

@@ -1,5 +1,5 @@
 //! What is written about a command line, held against its definition: man pages and help texts are checked in and must
-//! be what the definition gives, and the command lines of README.md must be what it takes.
+//! be what the definition gives, and the command lines of README.md and docs/gate.md must be what it takes.
 //!
 //! Shared by the tests of `avouch` and `avouch-agent`.
 
@@ -31,16 +31,22 @@ pub(crate) fn compare_or_write(command: Command, owns: fn(&str) -> bool) {
     assert!(wrong.is_empty(), "run `cargo xtask generate`: these are not what the command line says: {wrong:#?}");
 }
 
-/// Parses every line of README.md's code blocks that calls `command`, and returns how many there are.
+/// What people are told to type.
+const PAGES: [&str; 2] = ["README.md", "docs/gate.md"];
+
+/// Parses every line of the pages' code blocks that calls `command`, and returns how many there are.
 pub(crate) fn lines_that_parse(command: &Command) -> usize {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let calls: Vec<_> = calls(&readme).into_iter().filter(|words| words[0] == command.get_name()).collect();
-    for words in &calls {
-        if let Err(error) = command.clone().try_get_matches_from(words) {
-            panic!("README.md says `{}`, and that is no command: {error}", words.join(" "));
+    let mut count = 0;
+    for page in PAGES {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for words in calls(&text).into_iter().filter(|words| words[0] == command.get_name()) {
+            if let Err(error) = command.clone().try_get_matches_from(&words) {
+                panic!("{page} says `{}`, and that is no command: {error}", words.join(" "));
+            }
+            count += 1;
         }
     }
-    calls.len()
+    count
 }
 
 fn root() -> PathBuf {

@@ -1,0 +1,7 @@
+//! The gate: its cell, its log, its commands, and the real program from end to end.
+
+mod commands;
+mod end_to_end;
+mod faults;
+mod interleavings;
+mod world;
