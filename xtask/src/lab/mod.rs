@@ -1,6 +1,7 @@
 //! The virtual machine from the command line: prepare it, run its scenarios, and what the demo shares with them.
 
 mod dual_source;
+mod gate;
 mod scenarios;
 
 use std::fs;
@@ -28,6 +29,8 @@ const ENROL_DEADLINE: Duration = Duration::from_secs(60);
 const GROUND_TRUTH: &str = "ground-truth";
 /// Name of the dual-source scenarios that need no server.
 const OBSERVE: &str = "observe";
+/// Name of the scenario of the local gate, which needs no server either.
+const GATE: &str = "gate";
 
 /// What can be done with the lab.
 #[derive(Subcommand)]
@@ -62,6 +65,9 @@ pub(crate) fn run(action: &Action) -> Result<ExitCode> {
             println!(
                 "{OBSERVE:<16} the part of dual-source that needs no server, on a node that never enrols (by name only)"
             );
+            println!(
+                "{GATE:<16} services wait for their machine's own verdict, with and without Secure Boot (by name only)"
+            );
             println!("{GROUND_TRUTH:<16} equal boot events across TPMs, reboots and power cuts (by name only)");
             Ok(ExitCode::SUCCESS)
         }
@@ -83,11 +89,11 @@ fn run_scenarios(only: Option<&str>) -> Result<Tally> {
     if only == Some(GROUND_TRUTH) {
         return ground_truth();
     }
-    if only == Some(OBSERVE) {
+    if let Some(name @ (OBSERVE | GATE)) = only {
         let agent = build_agent()?;
         let lab = prepare()?;
         let disk = lab.image(&agent, &mut print_step)?;
-        return dual_source::standalone(&lab, &disk);
+        return if name == GATE { gate::run(&lab, &disk) } else { dual_source::standalone(&lab, &disk) };
     }
     let picked = |s: &&scenarios::Scenario| only.map_or(s.in_suite(), |name| s.name == name);
     let wanted: Vec<_> = scenarios::ALL.iter().filter(picked).collect();

@@ -180,6 +180,12 @@ fn observe(machine: &mut Machine<'_>, words: &str) -> Result<Seen> {
     Ok(seen)
 }
 
+/// What one pass printed, for scenarios elsewhere.
+pub(super) fn seen(report: &[u8]) -> Result<Seen> {
+    keep(report)?;
+    Seen::read(report)
+}
+
 /// Keeps a report where a person finds it after a failure.
 fn keep(report: &[u8]) -> Result<()> {
     static KEPT: AtomicU32 = AtomicU32::new(0);

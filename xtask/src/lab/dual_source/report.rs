@@ -13,7 +13,7 @@ pub(super) type Found = (String, String);
 
 /// One report.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(in crate::lab) struct Seen {
     value: Value,
 }
 
@@ -68,7 +68,7 @@ impl Seen {
     }
 
     /// Checks that a subject was compared, agrees in every pair and has no finding.
-    pub(super) fn green(&self, subject: &str) -> Result<()> {
+    pub(in crate::lab) fn green(&self, subject: &str) -> Result<()> {
         let codes = self.codes(subject);
         ensure!(codes.is_empty(), "{subject} has findings: {codes:?}");
         let pairs = self.pairs(subject);
