@@ -59,8 +59,10 @@ fn passes(agent: &AgentProgram, machine: &Machine) -> (VerifiedReceipt, Duration
     let state = StateDir::open(machine.state_path()).unwrap();
     let enrolment = enrolment(machine);
     let id = enrolment.id();
-    let expected = ["enrolment", &format!("last-sent-{id}"), "lock", "outcome.json", &format!("receipt-{id}")];
-    assert_eq!(state_files(machine), expected);
+    let of_enrolment = |kind: &str| format!("{kind}-{id}");
+    let kept = [of_enrolment("last-sent"), of_enrolment("receipt"), of_enrolment("report-key")];
+    let [sent, receipt, report_key] = &kept;
+    assert_eq!(state_files(machine), ["enrolment", sent, "lock", "outcome.json", receipt, report_key]);
     for first in [Handle::FIRST_TRANSIENT, Handle::FIRST_LOADED_SESSION] {
         assert_eq!(machine.tpm().unwrap().handles(first).unwrap(), []);
     }
