@@ -262,9 +262,11 @@ mod tests {
         format!("{message:?}")
     }
 
+    type Fields = Vec<(u8, Variant<'static>)>;
+
     #[test]
     fn headers_are_read_as_the_library_reads_them() {
-        let shapes: [fn() -> Vec<(u8, Variant<'static>)>; 4] = [
+        let shapes: [fn() -> Fields; 4] = [
             || {
                 let signature = Variant::Signature("v".try_into().expect("a signature"));
                 vec![(REPLY_SERIAL, Variant::U32(5)), (SIGNATURE, signature), (7, Variant::from(":1.3"))]
