@@ -2,6 +2,8 @@
 
 use core::fmt::Write;
 
+use avouch_protocol::date;
+
 /// Longest piece of a node's text that is shown, in bytes after escaping: findings are stored, so they are bounded.
 const MAX_SHOWN: usize = 1_024;
 /// Mark of a text that was longer.
@@ -52,15 +54,7 @@ fn is_format(character: char) -> bool {
 /// Unix seconds as a time of day in UTC, e.g. `2026-11-22 03:35 UTC` (proleptic Gregorian calendar).
 pub(crate) fn day(unix: u64) -> String {
     let (days, seconds) = (unix / 86_400, unix % 86_400);
-    // Days since 0000-03-01: years begin in March, so that a leap day ends one.
-    let days = days.saturating_add(719_468);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (year, month, day) = date(days);
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60)
 }
 

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use avouch_protocol::date;
+
 /// Both clocks, read together.
 ///
 /// Ages are differences of `boot_ms`, so that setting the wall clock neither refreshes a stale answer nor ends a fresh
@@ -39,19 +41,6 @@ pub fn rfc3339(unix_ms: u64) -> String {
     };
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
-}
-
-/// The date, days after 1970-01-01, in the proleptic Gregorian calendar; years begin in March, so that a leap day ends
-/// one.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days.saturating_add(719_468);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

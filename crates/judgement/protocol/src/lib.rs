@@ -44,5 +44,5 @@ pub use receipt::{Receipt, SignedReceipt};
 pub use record::RecordHeader;
 pub use report::{Observed, Report, ReportError, ReportHead, Trigger, cap_event, cap_value, chain_value};
 pub use status::{Refusal, Status};
-pub use time::{Interval, Round, Slot};
+pub use time::{Interval, Round, Slot, date};
 pub use token::{EnrolmentToken, TokenError};

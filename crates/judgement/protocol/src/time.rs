@@ -1,4 +1,4 @@
-//! Rounds, slots and expiry: arithmetic over server time, in unix seconds.
+//! Rounds, slots and expiry: arithmetic over server time, in unix seconds; days of the calendar.
 
 use crate::limits::{INTERVAL_RANGE, ROUND_GRACE_SECONDS};
 use crate::{NodeTag, Sha256};
@@ -77,6 +77,19 @@ impl Slot {
     pub fn next_in(self, now: u64, interval: Interval) -> u64 {
         interval.round_at(now).end(interval).saturating_add(self.0).saturating_sub(now)
     }
+}
+
+/// Year, month (1 to 12) and day (1 to 31), so many days after 1970-01-01, in the proleptic Gregorian calendar.
+pub fn date(days: u64) -> (u64, u64, u64) {
+    // Days since 0000-03-01: years begin in March, so that a leap day ends one.
+    let days = days.saturating_add(719_468);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
