@@ -79,8 +79,8 @@ pub struct WaitArgs {
     /// The oldest attestation that will do, e.g. 5m [default: as long as the gate says that it holds]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_age: Option<Duration>,
-    /// Give up after this
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s")]
+    /// Give up after this; infinity: never
+    #[arg(long, value_name = "DURATION", value_parser = patience, default_value = "30s")]
     pub timeout: Duration,
     /// Who waits, for the messages; in a unit %n
     #[arg(long, value_name = "UNIT")]
@@ -95,6 +95,11 @@ pub struct WaitArgs {
 
 fn duration(text: &str) -> Result<Duration, String> {
     avouch_attestor::duration(text).map_err(|error| error.to_string())
+}
+
+/// As systemd writes it in `TimeoutStartSec=`.
+fn patience(text: &str) -> Result<Duration, String> {
+    if text == "infinity" { Ok(Duration::MAX) } else { duration(text) }
 }
 
 /// Arguments of `gate status`.
