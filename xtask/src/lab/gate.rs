@@ -159,7 +159,7 @@ impl Gate<'_, '_> {
         ensure!(status.contains("SERVICE_DRIFT"), "the status names no drift: {status}");
         self.http("gate-verify")?.is(503, "degraded")?;
         let text = self.script("gate-restart")?;
-        let held = text.starts_with("activating start-pre") && text.contains("inactive dead");
+        let held = text.contains("activating start-pre") && text.contains("inactive dead");
         ensure!(held, "while they are held back they are {text}");
         ensure!(text.contains("may not start") && text.contains("changed since"), "it says {text}");
         Ok(())
