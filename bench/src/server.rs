@@ -27,11 +27,15 @@ pub(crate) struct Server {
 pub(crate) fn program(package: &str, name: &str) -> Result<PathBuf> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.current_dir(place::root()).args(["build", "--quiet", "-p", package, "--bin", name]);
+    let mut folder = place::programs_folder()?;
     if !cfg!(debug_assertions) {
-        build.arg("--release");
+        // The agent is shipped in a profile of its own.
+        let profile = if package == "avouch-agent" { "agent" } else { "release" };
+        build.args(["--profile", profile]);
+        folder.set_file_name(profile);
     }
     ensure!(build.status()?.success(), "{name} does not build");
-    let path = place::programs_folder()?.join(name);
+    let path = folder.join(name);
     ensure!(path.is_file(), "{} is not there", path.display());
     Ok(path)
 }

@@ -10,6 +10,7 @@
 
 mod appraisal;
 mod attestor;
+mod configured;
 mod dbus;
 mod kernel;
 pub mod mutate;
@@ -22,6 +23,7 @@ pub use appraisal::appraisal;
 pub use attestor::{
     attestor_audit, attestor_baseline, attestor_bundle, attestor_request, attestor_toml, attestor_yaml,
 };
+pub use configured::configured_files;
 pub use dbus::dbus;
 pub use kernel::{kernel_binary, kernel_text};
 pub use pairs::pairs;
@@ -47,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("certificate", certificate),
     ("challenge", challenge),
     ("cms", cms),
+    ("configured_files", configured_files),
     ("dbus", dbus),
     ("efivar", efivar),
     ("enrol", enrol),

@@ -54,6 +54,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
                 ["rsa.sha256.attributes.p7s", "P-256.sha512.plain.p7s", "rsa.sha256.keyid.p7s", "two-signers.p7s"];
             files("judgement/crypto/tests/data/signing", &names)
         }
+        "configured_files" => crate::configured::files(),
         "dbus" => crate::dbus::messages(),
         "kernel_binary" => crate::kernel::answers(),
         "kernel_text" => crate::kernel::texts(),

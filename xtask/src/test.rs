@@ -10,7 +10,7 @@ use crate::command::{cargo, must, root};
 use crate::nextest::{self, Pick};
 use crate::stage::Stages;
 use crate::tally::Tally;
-use crate::verifier::build_programs;
+use crate::verifier::{Build, build_programs};
 use crate::{demo, lab, lint};
 
 /// A named suite.
@@ -42,8 +42,8 @@ const ALL: [(Suite, u64); 8] = [
     (Suite::Corpus, 60),
     (Suite::Mutations, 180),
     (Suite::Faults, 180),
-    (Suite::Lab, 300),
-    (Suite::Demo, 240),
+    (Suite::Lab, 360),
+    (Suite::Demo, 180),
 ];
 
 /// Runs `suites`, or all of them; the last line on standard output is the tally.
@@ -55,7 +55,7 @@ pub(crate) fn run(suites: &[Suite]) -> Result<ExitCode> {
     }
     if suites.is_empty() {
         stages.run("build", Duration::from_secs(360), build);
-        stages.run("programs", Duration::from_secs(180), || build_programs().map(|_| Tally::default()));
+        stages.run("programs", Duration::from_secs(180), || build_programs(Build::Debug).map(|_| Tally::default()));
     }
     for (suite, budget) in ALL {
         if suites.is_empty() || suites.contains(&suite) {

@@ -38,11 +38,20 @@ pub(crate) struct Programs {
     pub agent: PathBuf,
 }
 
+/// How the guest's agent is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As tests are.
+    Debug,
+    /// As people get it; that takes minutes.
+    Shipped,
+}
+
 /// Builds both programs.
-pub(crate) fn build_programs() -> Result<Programs> {
+pub(crate) fn build_programs(agent: Build) -> Result<Programs> {
     // With the features of the whole workspace, so that what its tests compiled serves here.
     must(&mut cargo(&["build", "--quiet", "--workspace", "--bin", "avouch"]))?;
-    Ok(Programs { avouch: target().join("debug/avouch"), agent: build_agent()? })
+    Ok(Programs { avouch: target().join("debug/avouch"), agent: build_agent(agent)? })
 }
 
 /// Builds the agent for the guest.
@@ -50,12 +59,16 @@ pub(crate) fn build_programs() -> Result<Programs> {
 /// It is linked statically because a program made on a newer C library does not start on an older one. Only its last
 /// step is built so, which leaves every dependency as it is, and it is copied away from under the name that an ordinary
 /// build writes to.
-pub(crate) fn build_agent() -> Result<PathBuf> {
-    let agent = ["rustc", "--quiet", "-p", "avouch-agent", "--bin", "avouch-agent"];
+pub(crate) fn build_agent(build: Build) -> Result<PathBuf> {
+    let (profile, folder) = match build {
+        Build::Debug => ("dev", "debug"),
+        Build::Shipped => ("agent", "agent"),
+    };
+    let agent = ["rustc", "--quiet", "--profile", profile, "-p", "avouch-agent", "--bin", "avouch-agent"];
     must(cargo(&agent).args(["--", "-C", "target-feature=+crt-static"]))?;
     let kept = target().join("xtask/avouch-agent-static");
     fs::create_dir_all(target().join("xtask"))?;
-    fs::copy(target().join("debug/avouch-agent"), &kept).context("cannot keep the static agent")?;
+    fs::copy(target().join(folder).join("avouch-agent"), &kept).context("cannot keep the static agent")?;
     Ok(kept)
 }
 

@@ -20,9 +20,9 @@ macro_rules! targets {
 
 targets! {
     appraisal attest attestor_audit attestor_baseline attestor_bundle attestor_request attestor_toml attestor_yaml
-    bootlog cel cel_cbor cel_json certificate challenge cms dbus efivar enrol evidence final_events ima_ascii
-    ima_binary ima_critical ima_feed ima_policy ima_signature intent kernel_binary kernel_text pairs pe_image
-    public_area reference_policy rego report sbat session siglist signature token tpm_command tpm_response
+    bootlog cel cel_cbor cel_json certificate challenge cms configured_files dbus efivar enrol evidence final_events
+    ima_ascii ima_binary ima_critical ima_feed ima_policy ima_signature intent kernel_binary kernel_text pairs
+    pe_image public_area reference_policy rego report sbat session siglist signature token tpm_command tpm_response
 }
 
 fn check(name: &str) {

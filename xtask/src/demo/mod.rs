@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::command::root;
 use crate::lab::{self, BOOT_DEADLINE};
 use crate::tally::Tally;
-use crate::verifier::{INTERVAL_SECONDS, VERDICT_DEADLINE, Verifier, build_programs};
+use crate::verifier::{Build, INTERVAL_SECONDS, VERDICT_DEADLINE, Verifier, build_programs};
 use summary::Summary;
 
 /// A program that no policy knows.
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     lab::packages()?;
     say("building avouch and the static agent");
-    let programs = build_programs()?;
+    let programs = build_programs(Build::Debug)?;
     let lab = lab::prepare()?;
     let disk = lab.image(&programs.agent, &mut lab::print_step)?;
     let built = start.elapsed();

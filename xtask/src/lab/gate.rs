@@ -39,13 +39,23 @@ struct Http {
     body: Value,
 }
 
+/// Runs the story on a node of other scenarios, whose agent attests it to a server meanwhile.
+pub(super) fn beside_the_agent(machine: &mut Machine<'_>) -> Tally {
+    let mut tally = Tally::default();
+    if let Err(error) = (Gate { machine }).story(&mut tally) {
+        tally += count("the gate beside the agent", Err(error));
+    }
+    tally
+}
+
 /// Runs everything: a node with Secure Boot, then one without.
 pub(super) fn run(lab: &Lab, disk: &Path) -> Result<Tally> {
     let mut tally = Tally::default();
     for (name, secure_boot) in [("gate", true), ("gate-plain", false)] {
         say(if secure_boot { "booting a node with Secure Boot" } else { "booting a node without Secure Boot" });
         let mut node = lab.node(name, Chip::Spare, disk)?;
-        let power = PowerOn { secure_boot, ..PowerOn::new(lab.uki(), job()?) };
+        let job = files(Job::new())?.file("observe", fs::read(root().join("lab/dual-source/observe"))?);
+        let power = PowerOn { secure_boot, ..PowerOn::new(lab.uki(), job) };
         let mut machine = node.power_on(&power)?;
         machine.wait_ready(BOOT_DEADLINE)?;
         let mut gate = Gate { machine: &mut machine };
@@ -57,8 +67,8 @@ pub(super) fn run(lab: &Lab, disk: &Path) -> Result<Tally> {
     Ok(tally)
 }
 
-fn job() -> Result<Job> {
-    let mut job = Job::new();
+/// Adds units and scripts to a node's job.
+pub(super) fn files(mut job: Job) -> Result<Job> {
     for entry in fs::read_dir(root().join("lab/gate")).context("cannot read lab/gate")? {
         let path = entry?.path();
         if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
@@ -68,8 +78,7 @@ fn job() -> Result<Job> {
     for shipped in ["avouch-gate.sysusers", "avouch-gate-dependant.conf"] {
         job = job.file(shipped, fs::read(root().join("dist").join(shipped))?);
     }
-    // The report of both witnesses, as the dual-source scenarios ask for it.
-    Ok(job.file("observe", fs::read(root().join("lab/dual-source/observe"))?))
+    Ok(job)
 }
 
 fn count(name: &str, result: Result<()>) -> Tally {
@@ -91,20 +100,26 @@ fn limited(shown: &str) -> Result<()> {
 // === impl Gate ===
 
 impl Gate<'_, '_> {
-    /// The whole story, on a machine that has what is demanded.
-    fn with_secure_boot(&mut self, tally: &mut Tally) -> Result<()> {
+    /// Services that wait, are refused and come back, on a machine that has what is demanded.
+    fn story(&mut self, tally: &mut Tally) -> Result<()> {
         let limits = self.script("gate-setup require_tpm require_secure_boot")?;
         *tally += count("the shipped limits are a tenth of a processor, 128 MB and 32 tasks", limited(&limits));
         *tally += count("the chain is what systemd reads", self.chain());
         *tally += count("dependants wait for the gate, and start in their order", self.starts());
         *tally += count("a TPM's quote is verified, and every fact is read", self.quoted());
         *tally += count("a replaced program: degraded, 503, and no restart", self.refused());
-        *tally += count("restored: 200, and the dependant is back", self.recovers());
+        *tally += count("restored: 200, and the whole chain is back", self.recovers());
+        *tally += count("the audit log is whole, and a line that is taken out shows", self.audited());
+        Ok(())
+    }
+
+    /// The story, and what takes longer.
+    fn with_secure_boot(&mut self, tally: &mut Tally) -> Result<()> {
+        self.story(tally)?;
         *tally += count("a quiet machine is not attested on and on", self.quiet());
         *tally += count("no TPM where one is demanded: failed until acknowledged", self.latched());
         *tally += count("the sandbox denies what it should, and nothing that the gate needs", self.sandboxed());
         *tally += count("systemd finds the unit little exposed", self.exposure());
-        *tally += count("the audit log is whole, and a line that is taken out shows", self.audited());
         *tally += count("no false alarm: avouch-gate.service", self.observed());
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(crate) use self::dual_source::rows;
 use crate::command::cargo;
 use crate::demo::{path_text, say};
 use crate::tally::Tally;
-use crate::verifier::{Programs, Verifier, build_agent, build_programs};
+use crate::verifier::{Build, Programs, Verifier, build_agent, build_programs};
 
 /// A boot needs about 20 s under software emulation; a loaded host gets nine times that.
 pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(180);
@@ -29,7 +29,7 @@ const ENROL_DEADLINE: Duration = Duration::from_secs(60);
 const GROUND_TRUTH: &str = "ground-truth";
 /// Name of the dual-source scenarios that need no server.
 const OBSERVE: &str = "observe";
-/// Name of the scenario of the local gate, which needs no server either.
+/// Name of the scenario of the local gate; by this name it runs whole, and without a server.
 const GATE: &str = "gate";
 
 /// What can be done with the lab.
@@ -41,6 +41,9 @@ pub(crate) enum Action {
     Run {
         /// Its name; `cargo xtask lab list` shows them.
         scenario: Option<String>,
+        /// Run the agent as it is shipped, not as it is built for tests.
+        #[arg(long)]
+        shipped: bool,
     },
     /// Lists the scenarios.
     List,
@@ -65,15 +68,13 @@ pub(crate) fn run(action: &Action) -> Result<ExitCode> {
             println!(
                 "{OBSERVE:<16} the part of dual-source that needs no server, on a node that never enrols (by name only)"
             );
-            println!(
-                "{GATE:<16} services wait for their machine's own verdict, with and without Secure Boot (by name only)"
-            );
             println!("{GROUND_TRUTH:<16} equal boot events across TPMs, reboots and power cuts (by name only)");
             Ok(ExitCode::SUCCESS)
         }
-        Action::Run { scenario } => {
+        Action::Run { scenario, shipped } => {
             packages()?;
-            let tally = run_scenarios(scenario.as_deref())?;
+            let build = if *shipped { Build::Shipped } else { Build::Debug };
+            let tally = run_scenarios(scenario.as_deref(), build)?;
             println!("{tally}");
             Ok(tally.exit_code())
         }
@@ -82,23 +83,23 @@ pub(crate) fn run(action: &Action) -> Result<ExitCode> {
 
 /// All scenarios, for `cargo xtask test lab`.
 pub(crate) fn suite() -> Result<Tally> {
-    run_scenarios(None)
+    run_scenarios(None, Build::Debug)
 }
 
-fn run_scenarios(only: Option<&str>) -> Result<Tally> {
+fn run_scenarios(only: Option<&str>, build: Build) -> Result<Tally> {
     if only == Some(GROUND_TRUTH) {
         return ground_truth();
     }
     if let Some(name @ (OBSERVE | GATE)) = only {
-        let agent = build_agent()?;
+        let agent = build_agent(build)?;
         let lab = prepare()?;
         let disk = lab.image(&agent, &mut print_step)?;
         return if name == GATE { gate::run(&lab, &disk) } else { dual_source::standalone(&lab, &disk) };
     }
-    let picked = |s: &&scenarios::Scenario| only.map_or(s.in_suite(), |name| s.name == name);
+    let picked = |s: &&scenarios::Scenario| only.is_none_or(|name| s.name == name);
     let wanted: Vec<_> = scenarios::ALL.iter().filter(picked).collect();
     ensure!(!wanted.is_empty(), "there is no such scenario; `cargo xtask lab list` shows them");
-    let programs = build_programs()?;
+    let programs = build_programs(build)?;
     let lab = prepare()?;
     let disk = lab.image(&programs.agent, &mut print_step)?;
     scenarios::run(&wanted, &lab, &programs, &disk)
@@ -107,7 +108,7 @@ fn run_scenarios(only: Option<&str>) -> Result<Tally> {
 /// What the lab promises of its machines, four boots long: everything else stands on it, and the demo passes only when
 /// it holds, so it runs by name alone.
 fn ground_truth() -> Result<Tally> {
-    let programs = build_programs()?;
+    let programs = build_programs(Build::Debug)?;
     let output = cargo(&["run", "--quiet", "-p", "avouch-lab-checks", "--", path_text(&programs.agent)?])
         .stderr(Stdio::inherit())
         .output()?;

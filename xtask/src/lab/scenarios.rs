@@ -8,6 +8,7 @@ use avouch_lab::{Chip, Lab, Machine, PowerOn};
 use serde_json::Value;
 
 use super::dual_source::{self, Extent};
+use super::gate;
 use super::{BOOT_DEADLINE, confirmed_policy, enrol, enrolment_job};
 use crate::command::root;
 use crate::demo::{path_text, say};
@@ -33,6 +34,8 @@ enum Boot {
     Approved(fn(&Scene<'_>, &mut Machine<'_>) -> Result<()>),
     /// The same one, for scenarios that count themselves; alone they are run to their end, which needs further boots.
     DualSource,
+    /// The same one, for services that wait for the machine's own verdict; they count themselves too.
+    Gate,
     /// A UKI with one more word on its kernel command line, signed by the same key.
     ChangedWord,
     /// A UKI that nobody signed.
@@ -64,8 +67,13 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "dual-source",
-        what: "what systemd says beside what the kernel does (by name only)",
+        what: "what systemd says beside what the kernel does (by name: all of it, with reboots and load)",
         boot: Boot::DualSource,
+    },
+    Scenario {
+        name: super::GATE,
+        what: "services wait for their machine's own verdict (by name: also without Secure Boot)",
+        boot: Boot::Gate,
     },
     Scenario {
         name: "tmpfs-program",
@@ -79,13 +87,6 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario { name: "unsigned", what: "an unsigned kernel does not boot", boot: Boot::Unsigned },
 ];
-
-impl Scenario {
-    /// The dual-source scenarios take longer than all others together, and run by name.
-    pub(super) fn in_suite(&self) -> bool {
-        !matches!(self.boot, Boot::DualSource)
-    }
-}
 
 /// What scenarios work with.
 pub(super) struct Scene<'a> {
@@ -109,13 +110,14 @@ pub(crate) fn run(wanted: &[&Scenario], lab: &Lab, programs: &Programs, disk: &P
     verifier.show(&["policy", "apply", path_text(&policy)?, "--default"])?;
     let scene = Scene { verifier: verifier.into(), lab, disk, folder, policy };
     let mut tally = Tally::default();
-    let approved: Vec<_> = wanted.iter().filter(|s| matches!(s.boot, Boot::Approved(_) | Boot::DualSource)).collect();
+    let approved: Vec<_> =
+        wanted.iter().filter(|s| matches!(s.boot, Boot::Approved(_) | Boot::DualSource | Boot::Gate)).collect();
     if !approved.is_empty() {
         tally += approved_boot(&scene, &approved);
     }
     for scenario in wanted {
         match scenario.boot {
-            Boot::Approved(_) | Boot::DualSource => {}
+            Boot::Approved(_) | Boot::DualSource | Boot::Gate => {}
             Boot::ChangedWord => tally += count(scenario, changed_word(&scene)),
             Boot::Unsigned => tally += count(scenario, unsigned(&scene)),
         }
@@ -142,7 +144,7 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
             .file("busy", "timeout 25 bash -c 'while :; do tpm2_pcrread sha256:0 -T device:/dev/tpmrm0; done' >/dev/null 2>&1; true")
             .file("module", "modprobe dummy && lsmod | grep -w dummy")
             .file("tmpfs", "mkdir -p /run/x && cp /usr/bin/true /run/x/from-tmpfs && printf x >>/run/x/from-tmpfs && /run/x/from-tmpfs");
-        let job = dual_source::files(job)?;
+        let job = gate::files(dual_source::files(job)?)?;
         let mut node = scene.lab.node("lab", Chip::Node, scene.disk)?;
         let mut machine = node.power_on(&PowerOn::new(scene.lab.uki(), job))?;
         machine.wait_ready(BOOT_DEADLINE)?;
@@ -152,6 +154,7 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
             match scenario.boot {
                 Boot::Approved(body) => tally += count(scenario, body(scene, &mut machine)),
                 Boot::DualSource => tally += dual_source::run(scene, &mut machine, extent),
+                Boot::Gate => tally += gate::beside_the_agent(&mut machine),
                 Boot::ChangedWord | Boot::Unsigned => {}
             }
         }

@@ -244,6 +244,9 @@ pub struct ShowArgs {
     /// Every byte that was last sent: each field named, binary fields in hexadecimal
     #[arg(long, required = true)]
     pub last: bool,
+    /// The message itself (CBOR) and nothing else, for other programs
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// What the exit status of the process means.

@@ -11,7 +11,7 @@ use avouch_tpm_wire::PublicArea;
 use serde::Serialize;
 
 use crate::agent::{Agent, EnrolAs};
-use crate::cli::{Cli, Command, EkArgs, EnrollArgs, Exit, OnceArgs, StatusArgs};
+use crate::cli::{Cli, Command, EkArgs, EnrollArgs, Exit, OnceArgs, ShowArgs, StatusArgs};
 use crate::collector::Collector;
 use crate::config::{Config, TpmAddress};
 use crate::error::AgentError;
@@ -49,7 +49,7 @@ pub fn execute(cli: &Cli) -> Result<Exit, AgentError> {
         Command::Once(OnceArgs { json, .. }) => once(&config, *json, PATIENCE),
         Command::Run => run(&config),
         Command::Status(args) => show_status(&config, args),
-        Command::Show(_) => show_last(&config),
+        Command::Show(args) => show_last(&config, args),
         Command::Ek(args) => show_endorsement_keys(&config, args),
         Command::Observe(args) => observe::execute(&config, args),
         Command::Collect => observe::collect(&config).map(|()| Exit::Done),
@@ -191,14 +191,23 @@ fn show_status(config: &Config, args: &StatusArgs) -> Result<Exit, AgentError> {
     Ok(Exit::Done)
 }
 
-fn show_last(config: &Config) -> Result<Exit, AgentError> {
-    say(&LastSent::of(&StateDir::open(&config.state_dir)?)?.to_string());
+fn show_last(config: &Config, args: &ShowArgs) -> Result<Exit, AgentError> {
+    let last = LastSent::of(&StateDir::open(&config.state_dir)?)?;
+    if args.raw {
+        say_bytes(last.bytes());
+    } else {
+        say(&last.to_string());
+    }
     Ok(Exit::Done)
 }
 
 /// A closed pipe (`| head`) is the reader's choice, not an error.
 fn say(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    say_bytes(text.as_bytes());
+}
+
+fn say_bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(bytes);
 }
 
 fn say_json(report: &impl Serialize) {

@@ -7,7 +7,7 @@ use avouch_lab::Machine;
 use serde_json::{Deserializer, Value};
 
 use super::report::Seen;
-use super::{SCRIPT_DEADLINE, count, observe};
+use super::{SCRIPT_DEADLINE, count, observe, seen};
 use crate::demo::say;
 use crate::tally::Tally;
 
@@ -16,24 +16,25 @@ pub(super) const ROWS: &[(&str, &str)] = &[("d10", "a minute of restarts and set
 
 /// How long units change.
 const CHANGING: Duration = Duration::from_secs(60);
-/// Starting 150 units takes most of a minute under emulation.
+/// Starting a hundred units takes most of a minute under emulation.
 const MANY_DEADLINE: Duration = Duration::from_secs(300);
 /// Longest report of 150 units, in bytes.
 const REPORT_BYTES: usize = 60 * 1_024;
-/// Most memory, in KiB.
-const PEAK_KIB: u64 = 15 * 1_024;
+/// Most memory, in KiB, beside the pages of the program's file: with those of the shipped program, which has less than
+/// 6 MiB, 15 MiB. The file of a debug build is several times as large.
+const OWN_KIB: u64 = 9 * 1_024;
 
-pub(super) fn run(machine: &mut Machine<'_>) -> Result<Tally> {
+pub(super) fn run(machine: &mut Machine<'_>, tally: &mut Tally) -> Result<()> {
     say("units that restart and change for a minute, as fast as the guest can");
-    let mut tally = count(ROWS[0].1, changing(machine));
-    say("150 more units");
+    *tally += count(ROWS[0].1, changing(machine));
+    say("150 units");
     let many = many(machine);
-    tally += count("150 units: each is green", many.as_ref().map_err(clone).and_then(Many::green));
-    tally += count("150 units: bytes of the report", many.as_ref().map_err(clone).and_then(Many::bytes));
-    tally += count("150 units: memory", many.as_ref().map_err(clone).and_then(Many::memory));
+    *tally += count("150 units: each is green", many.as_ref().map_err(clone).and_then(Many::green));
+    *tally += count("150 units: bytes of the report", many.as_ref().map_err(clone).and_then(Many::bytes));
+    *tally += count("150 units: memory", many.as_ref().map_err(clone).and_then(Many::memory));
     machine.run("many-stop", MANY_DEADLINE)?;
-    tally += verity(machine)?;
-    Ok(tally)
+    *tally += verity(machine)?;
+    Ok(())
 }
 
 /// A device of dm-verity, whole and with one byte of its data flipped.
@@ -94,9 +95,13 @@ fn changing(machine: &mut Machine<'_>) -> Result<()> {
     restored.green("unit:t-race.service").and(restored.green("unit:t-four.service"))
 }
 
-/// One pass over 150 units more.
+/// One pass over a machine of 150 units.
 struct Many {
+    /// How many of them were started for it.
+    started: u64,
+    /// Resident memory at most, with the program's file and without it.
     peak_kib: u64,
+    own_kib: u64,
     seen: Seen,
 }
 
@@ -106,27 +111,33 @@ fn many(machine: &mut Machine<'_>) -> Result<Many> {
     let mut documents = Deserializer::from_slice(&answer.output).into_iter::<Value>();
     let cost = documents.next().context("the guest measured nothing")??;
     let report = documents.next().context("the guest observed nothing")??;
-    let seen = Seen::read(report.to_string().as_bytes())?;
-    Ok(Many { peak_kib: cost["peak_kib"].as_u64().context("no peak")?, seen })
+    let number = |name: &str| cost[name].as_u64().with_context(|| format!("no {name} in {cost}"));
+    Ok(Many {
+        started: number("started")?,
+        peak_kib: number("peak_kib")?,
+        own_kib: number("own_kib")?,
+        seen: seen(report.to_string().as_bytes())?,
+    })
 }
 
 impl Many {
     fn green(&self) -> Result<()> {
-        (1..=150).try_for_each(|number| self.seen.green(&format!("unit:t-many@{number}.service")))
+        ensure!(self.started > 50, "only {} units were started", self.started);
+        (1..=self.started).try_for_each(|number| self.seen.green(&format!("unit:t-many@{number}.service")))
     }
 
     fn bytes(&self) -> Result<()> {
         let text = self.seen.value()["report"]["bytes"].as_str().context("the document holds no report")?;
         // Base64: three bytes in four characters.
         let bytes = text.trim_end_matches('=').len() * 3 / 4;
-        eprintln!("a whole report of 150 units and the machine's own has {bytes} bytes");
+        eprintln!("a whole report of 150 units has {bytes} bytes");
         ensure!(bytes <= REPORT_BYTES, "{bytes} bytes, and not at most {REPORT_BYTES}");
         Ok(())
     }
 
     fn memory(&self) -> Result<()> {
-        eprintln!("it took {} KiB at most", self.peak_kib);
-        ensure!(self.peak_kib <= PEAK_KIB, "{} KiB, and not at most {PEAK_KIB}", self.peak_kib);
+        eprintln!("it took {} KiB at most, {} KiB of them its own", self.peak_kib, self.own_kib);
+        ensure!(self.own_kib <= OWN_KIB, "{} KiB of its own, and not at most {OWN_KIB}", self.own_kib);
         Ok(())
     }
 }

@@ -62,7 +62,7 @@ const TALKER: &str = "avouch-agent.service";
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What fits among the other scenarios of the suite.
+    /// What fits among the other scenarios of the suite: the first wave, and a finding that fails the node.
     Short,
     /// Everything, with reboots and a minute of load.
     Whole,
@@ -102,12 +102,16 @@ fn script(wave: &Wave, part: impl Fn(&Case) -> &'static str) -> String {
 pub(super) fn run(scene: &Scene<'_>, machine: &mut Machine<'_>, extent: Extent) -> Tally {
     let mut tally = Tally::default();
     let result = (|| {
-        let now = local(machine, &mut tally, extent)?;
+        // It looks at the machine every ten seconds, which is most of what an emulated processor can do.
+        talker(machine, "stop")?;
+        local(machine, &mut tally, extent)?;
+        talker(machine, "start")?;
+        let now = observe(machine, &format!("--unit {TALKER}"))?;
         tally += count(&format!("no false alarm: {TALKER}"), now.green(&format!("unit:{TALKER}")));
-        tally += rounds::run(scene, machine, extent)?;
+        rounds::run(scene, machine, extent, &mut tally)?;
         if extent == Extent::Whole {
-            tally += load::run(machine)?;
-            tally += rounds::last(scene, machine)?;
+            load::run(machine, &mut tally)?;
+            rounds::last(scene, machine, &mut tally)?;
         }
         anyhow::Ok(())
     })();
@@ -124,8 +128,8 @@ pub(super) fn standalone(lab: &Lab, disk: &Path) -> Result<Tally> {
     let mut machine = node.power_on(&PowerOn::new(lab.uki(), files(Job::new())?))?;
     machine.wait_ready(BOOT_DEADLINE)?;
     let mut tally = Tally::default();
-    let result = local(&mut machine, &mut tally, Extent::Whole).and_then(|_| {
-        tally += load::run(&mut machine)?;
+    let result = local(&mut machine, &mut tally, Extent::Whole).and_then(|()| {
+        load::run(&mut machine, &mut tally)?;
         machine.cut_power()
     });
     if let Err(error) = result {
@@ -134,8 +138,8 @@ pub(super) fn standalone(lab: &Lab, disk: &Path) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Everything that `avouch-agent observe` shows by itself; returns what the machine looks like afterwards.
-fn local(machine: &mut Machine<'_>, tally: &mut Tally, extent: Extent) -> Result<Seen> {
+/// Everything that `avouch-agent observe` shows by itself.
+fn local(machine: &mut Machine<'_>, tally: &mut Tally, extent: Extent) -> Result<()> {
     say("starting the units of the dual-source scenarios");
     setup(machine)?;
     let first = observe(machine, "")?;
@@ -149,7 +153,7 @@ fn local(machine: &mut Machine<'_>, tally: &mut Tally, extent: Extent) -> Result
     if extent == Extent::Whole {
         *tally += intent::run(machine)?;
     }
-    Ok(before)
+    Ok(())
 }
 
 /// Prints what came of a scenario and counts it.
@@ -159,6 +163,12 @@ fn count(name: &str, result: Result<()>) -> Tally {
         Err(error) => eprintln!("FAIL {name}: {error:#}"),
     }
     Tally::one(name, result.is_ok())
+}
+
+fn talker(machine: &mut Machine<'_>, step: &str) -> Result<()> {
+    let answer = machine.run(&format!("talker {step}"), SCRIPT_DEADLINE)?;
+    ensure!(answer.status == 0, "{TALKER} did not {step}: {}", answer.text());
+    Ok(())
 }
 
 fn setup(machine: &mut Machine<'_>) -> Result<()> {

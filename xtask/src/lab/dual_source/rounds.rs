@@ -35,26 +35,28 @@ const SECRETS: [&str; 5] = [
 const NODE: &str = "lab";
 
 /// What leaves the node passing.
-pub(super) fn run(scene: &Scene<'_>, machine: &mut Machine<'_>, extent: Extent) -> Result<Tally> {
+pub(super) fn run(scene: &Scene<'_>, machine: &mut Machine<'_>, extent: Extent, tally: &mut Tally) -> Result<()> {
     demand_levels(scene)?;
-    let mut tally = count("a pass under a policy that demands levels", scene.passes_again(NODE));
-    tally += count(ROWS[0].1, direct_write(scene, machine));
-    if extent == Extent::Whole {
-        tally += count("no secret leaves the node", no_secret(scene, machine));
+    *tally += count("a pass under a policy that demands levels", scene.passes_again(NODE));
+    *tally += count(ROWS[0].1, direct_write(scene, machine));
+    match extent {
+        Extent::Whole => *tally += count("no secret leaves the node", no_secret(scene, machine)),
+        // The scenarios that follow are about other policies.
+        Extent::Short => scene.verifier.borrow().show(&["policy", "apply", path_text(&scene.policy)?, "--default"])?,
     }
-    Ok(tally)
+    Ok(())
 }
 
 /// What leaves it failing until it boots again.
-pub(super) fn last(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<Tally> {
-    let mut tally = count(ROWS[1].1, changed_agent(scene, machine));
+pub(super) fn last(scene: &Scene<'_>, machine: &mut Machine<'_>, tally: &mut Tally) -> Result<()> {
+    *tally += count(ROWS[1].1, changed_agent(scene, machine));
     say("booting again: an unknown program stays in the list until then");
     reboot(scene, machine)?;
-    tally += count("a cap holds until the next boot", cap(scene, machine));
+    *tally += count("a cap holds until the next boot", cap(scene, machine));
     say("booting again: the cap holds until then");
-    tally += count("the next boot is without the cap", reboot(scene, machine));
-    tally += count(ROWS[2].1, dropped_report(scene, machine));
-    Ok(tally)
+    *tally += count("the next boot is without the cap", reboot(scene, machine));
+    *tally += count(ROWS[2].1, dropped_report(scene, machine));
+    Ok(())
 }
 
 /// The node again, with one more word on its kernel command line: the key that signs reports is bound to the boot

@@ -14,6 +14,9 @@ use crate::limits::{MAX_REPORT_LINES, MAX_REPORT_LISTS, MAX_REPORT_SUBJECTS, MAX
 
 /// Earlier subjects that a subject is compared with.
 const CANDIDATES: usize = 16;
+/// A subject that differs from all of these in less than one of so many facts is not one of them: later subjects that
+/// are like it are nearly as near to what it is like.
+const ALIKE: usize = 8;
 
 pub(super) fn body(observation: &Observation, base: Option<&Observation>) -> Result<(Lines, Body), ReportError> {
     bounded("bytes of facts", unfolded(observation), MAX_REPORT_UNFOLDED)?;
@@ -105,7 +108,7 @@ fn told<'a>(observation: &'a Observation, base: Option<&Observation>) -> Vec<Tol
         let without = absent.copied().collect();
         let identity = subject.identity.as_ref().map_or(Identified::None, Identified::This);
         told.push(Told { name, like, identity, facts, without });
-        if told_of.saturating_mul(2) > rows.len() {
+        if told_of.saturating_mul(ALIKE) > rows.len() {
             candidates.push_back((told.len(), rows));
         }
         if candidates.len() > CANDIDATES {

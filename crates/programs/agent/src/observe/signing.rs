@@ -18,7 +18,7 @@ use crate::state::{Enrolment, StateDir, StateLock};
 use crate::tpm;
 
 /// How long the service may keep the TPM to itself before a person's report goes unsigned.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The signature over the digest of `report`, or why there is none, in words.
 pub(super) fn signature(config: &Config, report: &[u8]) -> Result<Signature, String> {

@@ -63,6 +63,8 @@ fn passes(agent: &AgentProgram, machine: &Machine) -> (VerifiedReceipt, Duration
     let kept = [of_enrolment("last-sent"), of_enrolment("receipt"), of_enrolment("report-key")];
     let [sent, receipt, report_key] = &kept;
     assert_eq!(state_files(machine), ["enrolment", sent, "lock", "outcome.json", receipt, report_key]);
+    let kept = state.last_sent(&enrolment).unwrap().unwrap().evidence.to_vec();
+    assert_eq!(agent.sent(), kept, "what is shown as sent is what was sent");
     for first in [Handle::FIRST_TRANSIENT, Handle::FIRST_LOADED_SESSION] {
         assert_eq!(machine.tpm().unwrap().handles(first).unwrap(), []);
     }

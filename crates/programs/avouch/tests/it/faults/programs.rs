@@ -191,6 +191,13 @@ impl AgentProgram {
         Once { exit: status.code(), report, stderr }
     }
 
+    /// The bytes of what was sent last, as a person gets them.
+    pub(crate) fn sent(&self) -> Vec<u8> {
+        let Output { status, stdout, .. } = self.command(&["show", "--last", "--raw"]).output().unwrap();
+        assert_eq!(status.code(), Some(0));
+        stdout
+    }
+
     fn log(&self) -> File {
         OpenOptions::new().create(true).append(true).open(self.config.with_file_name("agent.log")).unwrap()
     }
