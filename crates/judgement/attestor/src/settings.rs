@@ -24,6 +24,7 @@ pub use paths::{Profile, SecretPath};
 pub use wanted::Wanted;
 
 use crate::facts::DeploymentKind;
+use crate::local_url::LocalUrl;
 
 /// Shortest and longest refresh interval, in seconds: shorter, the TPM has time for nothing else; longer, a day passes
 /// before anybody learns of a change.
@@ -133,8 +134,8 @@ pub struct SocketSettings {
 /// A recorder of incidents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// `http://` on this machine, or `https://`.
-    pub url: String,
+    /// Where it listens.
+    pub url: LocalUrl,
     /// The token that is shown to it.
     pub token_path: Option<SecretPath>,
 }

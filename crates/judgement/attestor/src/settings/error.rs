@@ -5,6 +5,7 @@ use core::fmt;
 use serde::Serialize;
 
 use super::MAX_SETTINGS_BYTES;
+use crate::local_url::LocalUrlError;
 
 /// Why a file of settings is refused. Most often: a hand edit went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,15 @@ pub enum SettingsError {
         /// What stands there.
         got: String,
     },
+    /// A receiver of reports that cannot be called.
+    Webhook {
+        /// Line, from 1.
+        line: usize,
+        /// What stands there.
+        got: String,
+        /// Why it is not called.
+        why: LocalUrlError,
+    },
     /// A section without a key that it must have.
     Incomplete {
         /// Line of the section, from 1.
@@ -70,6 +80,7 @@ impl SettingsError {
             Self::Syntax { line, .. }
             | Self::UnknownKey { line, .. }
             | Self::Value { line, .. }
+            | Self::Webhook { line, .. }
             | Self::Incomplete { line, .. } => Some(*line),
         }
     }
@@ -89,6 +100,11 @@ impl fmt::Display for SettingsError {
                 write!(f, "there is no key `{key}`; did you mean `{nearest}`?")
             }
             Self::Value { key, wanted, got, .. } => write!(f, "`{key}` must be {wanted}, not {got}"),
+            Self::Webhook { got, why, .. } => write!(
+                f,
+                "`webhook.url` cannot be {got}: {why}. Reports and their token stay on this machine: write \
+                 \"http://127.0.0.1:PORT/PATH\", and put a forwarder on this machine in front of a receiver elsewhere"
+            ),
             Self::Incomplete { key, .. } => write!(f, "the section has no `{key}`, which it must have"),
         }
     }

@@ -86,7 +86,9 @@ pub(super) const KEYS: [Key; 24] = [
     key("socket", "Unix socket whose clients are known by user and group instead of a token", |s| {
         option(s.socket.as_ref(), |it| format!("{}, uids {:?}, gids {:?}", it.path.display(), it.uids, it.gids))
     }),
-    key("webhook", "where attestations that fail are reported", |s| option(s.webhook.as_ref(), |it| it.url.clone())),
+    key("webhook", "where attestations that fail are reported: http:// on this machine", |s| {
+        option(s.webhook.as_ref(), |it| it.url.to_string())
+    }),
 ];
 
 // === impl Loaded ===

@@ -35,7 +35,7 @@ impl Node {
     }
 
     /// The value as a message shows it.
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let text = match &self.kind {
             Kind::Flag(flag) => flag.to_string(),
             Kind::Number(number) => number.to_string(),

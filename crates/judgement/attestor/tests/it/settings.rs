@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use avouch_attestor::{
-    BodyError, DeploymentKind, DeploymentSetting, Hash, Loaded, Profile, RefreshRequest, SecretPath, Settings,
-    SettingsError, max_age,
+    BodyError, DeploymentKind, DeploymentSetting, Hash, Loaded, LocalUrl, LocalUrlError, Profile, RefreshRequest,
+    SecretPath, Settings, SettingsError, max_age,
 };
 use avouch_pairs::Level;
 
@@ -104,7 +104,9 @@ fn unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
         refused("\n\nrequire_tmp = true\n"),
         "line 3: there is no key `require_tmp`; did you mean `require_tpm`?"
     );
-    assert!(refused("[webhook]\nurl = \"https://x\"\nuri = 1\n").starts_with("line 3: there is no key `webhook.uri`"));
+    assert!(
+        refused("[webhook]\nurl = \"http://[::1]\"\nuri = 1\n").starts_with("line 3: there is no key `webhook.uri`")
+    );
     assert!(refused("[service_binaries]\na = { path = \"/a\", units = \"b.service\" }\n").starts_with("line 2: "));
 }
 
@@ -143,15 +145,35 @@ fn values_out_of_range_are_refused_with_their_line() {
         "service_binaries = { x = { path = \"/x\", unit = \"x\" } }",
         "version = 2",
         "baseline = { path = \"/x\", key = \"AAAA\" }",
-        "webhook = { url = \"http://10.0.0.1/x\" }",
-        "webhook = { url = \"http://127.0.0.1@evil.example/x\" }",
-        "webhook = { url = \"ftp://x\" }",
+        "webhook = { url = 8515 }",
         "socket = { path = \"/x\", uids = [-1] }",
     ];
     for case in cases {
         let error = toml(&format!("# a comment\n{case}\n")).unwrap_err();
         assert!(matches!(error, SettingsError::Value { .. }), "{case}: {error}");
         assert_eq!(error.line(), Some(2), "{case}");
+    }
+}
+
+#[test]
+fn a_receiver_of_reports_that_is_elsewhere_is_refused_with_what_to_write() {
+    for (url, why) in [
+        ("https://recorder.example/report", LocalUrlError::Https),
+        ("https://127.0.0.1:8515/report", LocalUrlError::Https),
+        ("http://10.0.0.1/x", LocalUrlError::Elsewhere),
+        ("http://127.0.0.1@evil.example/x", LocalUrlError::Host),
+        ("http://127.0.0.1:8515?x", LocalUrlError::Host),
+        ("ftp://x", LocalUrlError::Scheme),
+    ] {
+        let error = toml(&format!("# a comment\n[webhook]\nurl = \"{url}\"\n")).unwrap_err();
+        assert_eq!(error, SettingsError::Webhook { line: 3, got: format!("{url:?}"), why });
+        let text = error.to_string();
+        assert!(text.starts_with("line 3: `webhook.url` cannot be ") && text.contains(url), "{text}");
+        assert!(text.contains("http://127.0.0.1:PORT/PATH") && text.contains("forwarder"), "what to write: {text}");
+    }
+    for url in ["http://localhost:8515/x", "http://127.0.0.1/x", "http://[::1]:8515"] {
+        let loaded = toml(&format!("webhook = {{ url = \"{url}\" }}")).unwrap();
+        assert_eq!(loaded.settings.webhook.unwrap().url, LocalUrl::read(url).unwrap());
     }
 }
 

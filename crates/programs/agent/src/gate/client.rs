@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use avouch_attestor::LocalUrlError;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -29,15 +30,6 @@ pub enum Door {
     Socket(PathBuf),
     /// A TCP port of this machine.
     Port(SocketAddr),
-}
-
-/// A URL that may be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalUrl {
-    /// Where.
-    pub at: SocketAddr,
-    /// What, from the first slash on.
-    pub path: String,
 }
 
 /// One call.
@@ -100,7 +92,7 @@ pub enum CallError {
         /// As written.
         url: String,
         /// What is wrong.
-        why: &'static str,
+        why: LocalUrlError,
     },
 }
 
@@ -173,56 +165,9 @@ impl std::fmt::Display for Door {
     }
 }
 
-// === impl LocalUrl ===
-
-impl LocalUrl {
-    /// Reads `http://HOST[:PORT][/PATH]` where HOST is an address of this machine's loopback, or `localhost`.
-    ///
-    /// # Errors
-    /// [`CallError::Url`].
-    pub fn read(url: &str) -> Result<Self, CallError> {
-        let refused = |why| CallError::Url { url: url.to_owned(), why };
-        let rest = url.strip_prefix("http://").ok_or_else(|| refused("it must begin with http://"))?;
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, "/"),
-        };
-        let with_port = if authority.ends_with(']') || !authority.contains(':') { ":80" } else { "" };
-        let host = format!("{authority}{with_port}").replacen("localhost:", "127.0.0.1:", 1);
-        // An address alone: no name is looked up.
-        let at: SocketAddr = host.parse().map_err(|_| refused("the host must be an address, or localhost"))?;
-        if !at.ip().is_loopback() {
-            return Err(refused("only this machine is called: 127.0.0.1 or [::1]"));
-        }
-        let plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-        if plain { Ok(Self { at, path: path.to_owned() }) } else { Err(refused("the path has odd characters")) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_this_machine_is_called() {
-        let read = |url| LocalUrl::read(url).map(|url| (url.at.to_string(), url.path));
-        assert_eq!(read("http://127.0.0.1:8515/a/b?c").unwrap(), ("127.0.0.1:8515".into(), "/a/b?c".into()));
-        assert_eq!(read("http://localhost:8505").unwrap(), ("127.0.0.1:8505".into(), "/".into()));
-        assert_eq!(read("http://localhost/x").unwrap(), ("127.0.0.1:80".into(), "/x".into()));
-        assert_eq!(read("http://[::1]/x").unwrap(), ("[::1]:80".into(), "/x".into()));
-        for url in [
-            "https://127.0.0.1/",
-            "http://10.0.0.1/",
-            "http://localhost.example/",
-            "http://user@127.0.0.1/",
-            "http://127.0.0.1:8505/a b",
-            "http://127.0.0.1:99999/",
-            "127.0.0.1:8505",
-            "http://",
-        ] {
-            assert!(matches!(read(url), Err(CallError::Url { .. })), "{url}");
-        }
-    }
 
     #[test]
     fn nobody_there_is_told_with_the_place() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_attestor::audit::{Broken, BrokenWhy, Chain, MAX_LINE_BYTES};
-use avouch_attestor::{AttestAnswer, ErrorAnswer, Settings, StatusAnswer};
+use avouch_attestor::{AttestAnswer, ErrorAnswer, LocalUrl, Settings, StatusAnswer};
 use hyper::Method;
 use hyper::body::Bytes;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::arguments::{
     AckArgs, AuditCommand, AuditVerifyArgs, BaselineCommand, CheckConfigArgs, DoorArgs, GateArgs, GateCommand,
     GateStatusArgs, WaitArgs,
 };
-use super::client::{Call, Door, LocalUrl};
+use super::client::{Call, CallError, Door};
 use super::http::Secret;
 use super::wait::Wait;
 use super::{GateError, baseline, key, settings, status};
@@ -91,7 +91,14 @@ fn acknowledge(args: &GateArgs, ack: &AckArgs) -> Result<Exit, GateError> {
 
 fn check_config(args: &GateArgs, check: &CheckConfigArgs) -> Result<Exit, GateError> {
     let named = check.file.as_deref().or(args.settings.as_deref());
-    let found = settings::read(named, args.profile)?;
+    let found = match settings::read(named, args.profile) {
+        Err(GateError::Settings { path, error }) if check.json => {
+            let error = json!({ "line": error.line(), "text": error.to_string() });
+            say_json(&json!({ "version": 1, "path": path, "error": error }))?;
+            return Ok(Exit::Config);
+        }
+        found => found?,
+    };
     let explained = found.loaded.explain();
     if check.json {
         let warnings = found.loaded.warnings.iter();
@@ -193,7 +200,8 @@ fn open(args: &GateArgs, wanted: &DoorArgs) -> Result<Opened, GateError> {
         return Ok(Opened { door: Door::Socket(path.clone()), token: None });
     }
     if let Some(url) = &wanted.url {
-        let door = Door::Port(LocalUrl::read(url)?.at);
+        let door = LocalUrl::read(url).map(|url| Door::Port(url.at()));
+        let door = door.map_err(|why| CallError::Url { url: url.clone(), why })?;
         let token = wanted.token_file.as_deref().map(|path| Secret::read(path, None)).transpose()?;
         return Ok(Opened { door, token: token.map(|token| token.digits().to_owned().into()) });
     }

@@ -39,7 +39,6 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use self::client::LocalUrl;
 use self::facts::Reader;
 use self::http::{Access, Limits, Listeners, Server};
 use self::runner::{Desk, Runner};
@@ -67,19 +66,17 @@ fn serve(config: &Config, found: settings::Found) -> Result<(), GateError> {
     let credentials = settings::credentials();
     let listeners = Listeners::open(&settings)?;
     let access = access(&settings, credentials.as_deref());
-    let hook = settings.webhook.clone();
-    let hook = hook.map(|hook| Ok::<_, GateError>((LocalUrl::read(&hook.url)?, hook.token_path))).transpose()?;
     for directory in kept(&settings) {
         // What cannot be made shows in the first run, with its remedy.
         let _ = DirBuilder::new().recursive(true).mode(DIR_MODE).create(directory);
     }
-    let reach = reach(config, &settings, hook.as_ref().map(|(url, _)| url), credentials.as_deref());
+    let reach = reach(config, &settings, credentials.as_deref());
     if let Enforced::Less(why) = sandbox::enter(&reach)? {
         tracing::warn!("the sandbox is not complete: {why}; the unit's own sandbox still holds");
     }
-    let webhook = hook.map(|(url, token)| {
-        let token = token.and_then(|token| webhook_token(&token, credentials.as_deref()));
-        Webhook::start(url, token).map_err(GateError::Start)
+    let webhook = settings.webhook.clone().map(|hook| {
+        let token = hook.token_path.and_then(|token| webhook_token(&token, credentials.as_deref()));
+        Webhook::start(hook.url, token).map_err(GateError::Start)
     });
     let source = settings.ask_server.then(|| ServerSource::beside(&config.collector));
     let reader = Reader::new(&settings, config.observe.intent.clone());
@@ -149,15 +146,17 @@ fn kept(settings: &Settings) -> Vec<PathBuf> {
     log.into_iter().chain([settings.state_dir.clone()]).collect()
 }
 
-fn reach(config: &Config, settings: &Settings, hook: Option<&LocalUrl>, credentials: Option<&Path>) -> Reach {
+fn reach(config: &Config, settings: &Settings, credentials: Option<&Path>) -> Reach {
     let baseline = facts::baseline(settings).and_then(Result::ok);
     let wanted = Wanted::of(settings, baseline.as_ref());
-    let secrets = [&settings.hmac_key_path, &settings.token_path];
+    let hook = settings.webhook.as_ref();
+    let reported = hook.and_then(|hook| hook.token_path.as_ref());
+    let secrets = [&settings.hmac_key_path, &settings.token_path].into_iter().chain(reported);
     let mut read: BTreeSet<PathBuf> = PLACES.iter().map(PathBuf::from).filter(|place| place.is_dir()).collect();
     read.extend(wanted.services.values().map(|service| service.path.clone()));
     read.extend(wanted.policy_files.iter().cloned().chain(wanted.files).chain(wanted.registry_manifest));
     read.extend(settings.baseline.as_ref().map(|baseline| baseline.path.clone()));
-    read.extend(secrets.into_iter().filter_map(|secret| settings::handed(secret, credentials)));
+    read.extend(secrets.filter_map(|secret| settings::handed(secret, credentials)));
     read.extend(config.observe.intent.as_ref().map(|intent| intent.path.clone()));
     read.extend(settings.ask_server.then(|| ServerSource::beside(&config.collector).path().to_owned()));
     let (devices, tcp) = match TpmAddress::of(&settings.tpm) {
@@ -165,7 +164,7 @@ fn reach(config: &Config, settings: &Settings, hook: Option<&LocalUrl>, credenti
         Some(TpmAddress::Software(socket)) => (Vec::new(), tcp_port(&socket)),
         None => (Vec::new(), None),
     };
-    let call = hook.map(|url| url.at.port()).into_iter().chain(tcp).collect();
+    let call = hook.map(|hook| hook.url.at().port()).into_iter().chain(tcp).collect();
     Reach { read: read.into_iter().collect(), files: vec![BOOTED.into()], write: kept(settings), devices, call }
 }
 

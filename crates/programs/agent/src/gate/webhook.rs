@@ -6,10 +6,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use avouch_attestor::LocalUrl;
 use hyper::Method;
 use zeroize::Zeroizing;
 
-use super::client::{Call, Door, LocalUrl};
+use super::client::{Call, Door};
 
 /// Reports that wait while one is sent.
 const MAX_WAITING: usize = 16;
@@ -49,9 +50,9 @@ impl Webhook {
 
 /// Until the gate ends.
 fn deliver(url: &LocalUrl, token: Option<&Zeroizing<String>>, reports: &Receiver<Vec<u8>>) {
-    let door = Door::Port(url.at);
+    let door = Door::Port(url.at());
     for body in reports {
-        let call = Call { method: Method::POST, path: &url.path, body: Some(body), token };
+        let call = Call { method: Method::POST, path: url.path(), body: Some(body), token };
         match door.call(call, PATIENCE) {
             Ok(answer) if answer.status.is_success() => tracing::info!("a failure was reported to {door}"),
             Ok(answer) => tracing::warn!("{door} does not take a report of a failure: {}", answer.status),

@@ -4,4 +4,6 @@ mod commands;
 mod end_to_end;
 mod faults;
 mod interleavings;
+mod receiver;
+mod webhook;
 mod world;

@@ -129,6 +129,19 @@ impl Appliance {
         fs::read_to_string(self.path("log.txt")).unwrap_or_default()
     }
 
+    /// The same, once `words` stand in it.
+    pub(super) fn told_until(&self, words: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let told = self.told();
+            if told.contains(words) {
+                return told;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not say {words:?}: {told}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     fn ask(&self, method: Method, path: &str) -> Result<Answer, CallError> {
         let call = Call { method, path, body: None, token: None };
         Door::Socket(self.path("gate.sock")).call(call, PATIENCE)
