@@ -13,6 +13,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::first_seen::FirstSeen;
 use crate::settings::Settings;
 use crate::state::{Assurance, State};
+use crate::trigger::Trigger;
 
 /// What facts are compared with beside the settings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +62,13 @@ pub fn appraise(facts: &Facts, settings: &Settings, references: &References<'_>)
 }
 
 impl Appraisal {
+    /// The same, of a run that `trigger` began; the bundle tells it.
+    #[must_use]
+    pub fn triggered_by(mut self, trigger: Trigger) -> Self {
+        self.bundle.trigger = Some(trigger);
+        self
+    }
+
     /// Every check that did not pass.
     pub fn failures(&self) -> &[Failure] {
         &self.failures

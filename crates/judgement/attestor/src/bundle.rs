@@ -13,6 +13,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::quote::{QuoteRefusal, VerifiedQuote, qualifying_data};
 use crate::state::{Assurance, AssuranceMode, State};
 use crate::time::rfc3339;
+use crate::trigger::Trigger;
 
 /// In place of a digest or text that could not be read, or that this machine does not have.
 const UNAVAILABLE: &str = "unavailable";
@@ -86,6 +87,9 @@ pub struct Bundle {
     /// Who acknowledged an earlier failure before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Acknowledgement>,
+    /// What made the run begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// The bundle's number in the audit log, from 1; absent where the log did not take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
@@ -242,6 +246,7 @@ impl Bundle {
             running_programs: measured.running_programs,
             quote: None,
             acknowledged: None,
+            trigger: None,
             seq: None,
             prev: None,
         }

@@ -41,6 +41,7 @@ mod settings;
 mod standing;
 mod state;
 mod time;
+mod trigger;
 
 pub use answer::{AttestAnswer, ErrorAnswer, HealthAnswer, StatusAnswer, VerifyAnswer};
 pub use appraise::{Appraisal, References, appraise};
@@ -70,3 +71,4 @@ pub use settings::{
 pub use standing::{Counters, Standing, View};
 pub use state::{Assurance, AssuranceMode, State};
 pub use time::{Moment, rfc3339};
+pub use trigger::Trigger;

@@ -43,9 +43,11 @@ impl LocalUrl {
         if url.len() > MAX_URL_BYTES {
             return Err(LocalUrlError::TooLong);
         }
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or({ if url.starts_with("https://") { LocalUrlError::Https } else { LocalUrlError::Scheme } })?;
+        let rest = url.strip_prefix("http://").ok_or(if url.starts_with("https://") {
+            LocalUrlError::Https
+        } else {
+            LocalUrlError::Scheme
+        })?;
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),

@@ -24,7 +24,10 @@ use crate::tpm;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest sleep without a look at the clock: waits are counted on CLOCK_BOOTTIME, sleeping is not.
 const LOOK: Duration = Duration::from_secs(20);
-/// Before a collector that does not answer is tried again. A socket unit starts it at the first try.
+/// Before a collector that went away is tried again; a socket unit starts it at the first try. Doubled each time, until
+/// [`AGAIN`].
+const SOON: Duration = Duration::from_secs(1);
+/// Between two tries at a collector that stays away or hangs up at once.
 const AGAIN: Duration = Duration::from_secs(10);
 /// The longest interval of the protocol bounds what a server may ask for.
 const LONGEST_WAIT: u64 = *avouch_protocol::INTERVAL_RANGE.end();
@@ -39,7 +42,8 @@ pub fn run(agent: &mut Agent, address: &TpmAddress) -> Result<(), AgentError> {
     stop_signal(sender.clone()).map_err(AgentError::Signals)?;
     let interval = agent.interval()?;
     if let Some(reporter) = agent.reporter() {
-        let happened = move || sender.send(Wake::Event).is_ok();
+        // What happened while nobody followed is in the next round's report.
+        let happened = move |followed| followed == Followed::Back || sender.send(Wake::Event).is_ok();
         follow_events(reporter.collector().clone(), happened).map_err(AgentError::Signals)?;
     }
     let mut service = Service { agent, address, backoff: Backoff::new(interval), ready: false };
@@ -171,20 +175,39 @@ impl Service<'_> {
     }
 }
 
+/// What whoever follows a collector learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// The collector answers again, or for the first time after it was looked for in vain: what happened meanwhile was
+    /// seen by nobody.
+    Back,
+    /// Something happened.
+    Event,
+}
+
 /// Follows the collector's events for as long as the process lives, or until `happened` says that nobody wants them; a
 /// collector that ends is followed again.
-pub(crate) fn follow_events(collector: Collector, happened: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
+pub(crate) fn follow_events(
+    collector: Collector,
+    happened: impl Fn(Followed) -> bool + Send + 'static,
+) -> std::io::Result<()> {
     let follow = move || {
+        let (mut pause, mut missed) = (SOON, false);
         loop {
-            for event in collector.events().into_iter().flatten() {
-                if event.is_err() {
-                    break;
-                }
-                if !happened() {
+            let steady = Moment::now().after(AGAIN);
+            if let Ok(events) = collector.events() {
+                if missed && !happened(Followed::Back) {
                     return;
                 }
+                for _ in events.map_while(Result::ok) {
+                    if !happened(Followed::Event) {
+                        return;
+                    }
+                }
             }
-            thread::sleep(AGAIN);
+            missed = true;
+            thread::sleep(pause);
+            pause = if steady.remaining().is_zero() { SOON } else { pause.saturating_mul(2).min(AGAIN) };
         }
     };
     thread::Builder::new().name("events".to_owned()).spawn(follow).map(|_| ())

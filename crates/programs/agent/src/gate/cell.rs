@@ -152,6 +152,8 @@ impl<T> StateCell<T> {
     /// A run begins: it answers the oldest question, and everybody whom any run will do. For the runner alone.
     pub fn begin(&self) -> Ask {
         let mut state = self.lock();
+        // What happened until now, the run sees.
+        state.event = false;
         let first = if state.waiting.is_empty() { None } else { Some(state.waiting.remove(0)) };
         let ask = first.as_ref().map_or(Ask::Fresh, |question| question.ask);
         let (fresh, others): (Vec<_>, Vec<_>) = state.waiting.drain(..).partition(|other| other.ask == Ask::Fresh);

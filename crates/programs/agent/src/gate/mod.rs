@@ -19,6 +19,7 @@ pub mod http;
 mod key;
 mod runner;
 pub mod sandbox;
+mod secrets;
 pub mod server;
 mod settings;
 mod status;
@@ -36,13 +37,14 @@ use std::thread;
 
 use avouch_attestor::{Settings, Wanted};
 use sd_notify::NotifyState;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::facts::Reader;
 use self::http::{Access, Limits, Listeners, Server};
 use self::runner::{Desk, Runner};
 use self::sandbox::{Enforced, Reach};
+use self::secrets::Secrets;
 use self::server::ServerSource;
 use self::webhook::Webhook;
 use crate::collector::Collector;
@@ -63,27 +65,25 @@ const DIR_MODE: u32 = 0o750;
 fn serve(config: &Config, found: settings::Found) -> Result<(), GateError> {
     let settings = found.loaded.settings;
     warn(&found.loaded.warnings, found.path.as_deref());
-    let credentials = settings::credentials();
     let listeners = Listeners::open(&settings)?;
-    let access = access(&settings, credentials.as_deref());
+    let secrets = Secrets::read(&settings);
+    let access = access(&settings, &secrets);
     for directory in kept(&settings) {
         // What cannot be made shows in the first run, with its remedy.
         let _ = DirBuilder::new().recursive(true).mode(DIR_MODE).create(directory);
     }
-    let reach = reach(config, &settings, credentials.as_deref());
+    let reach = reach(config, &settings, settings::credentials().as_deref());
     if let Enforced::Less(why) = sandbox::enter(&reach)? {
         tracing::warn!("the sandbox is not complete: {why}; the unit's own sandbox still holds");
     }
-    let webhook = settings.webhook.clone().map(|hook| {
-        let token = hook.token_path.and_then(|token| webhook_token(&token, credentials.as_deref()));
-        Webhook::start(hook.url, token).map_err(GateError::Start)
-    });
+    let hook = settings.webhook.clone();
+    let webhook = hook.map(|hook| Webhook::start(hook.url, secrets.report()).map_err(GateError::Start));
     let source = settings.ask_server.then(|| ServerSource::beside(&config.collector));
     let reader = Reader::new(&settings, config.observe.intent.clone());
     let collector = Collector::of_root(&settings.collector);
     let runner = Runner::new(settings, reader, webhook.transpose()?, source);
     let desk = runner.desk();
-    follow(&desk, collector)?;
+    follow(&desk, secrets, collector)?;
     let server = Server::start(listeners, access, desk, Limits::default()).map_err(GateError::Start)?;
     notify(&[NotifyState::Ready, NotifyState::Status("pending")]);
     let ended = runner.run(&server);
@@ -102,41 +102,12 @@ fn warn(warnings: &[avouch_attestor::SettingsWarning], path: Option<&Path>) {
     }
 }
 
-/// Without a usable token nobody is let in over TCP; that is told at once, and with every such call.
-fn access(settings: &Settings, credentials: Option<&Path>) -> Access {
-    let token = match settings::secret(&settings.token_path, credentials) {
-        Ok(token) => token,
-        Err(error) => {
-            tracing::error!("{error}; to do: {}", error.remedy());
-            None
-        }
-    };
-    if token.is_none() && settings.listen.is_some() {
-        tracing::error!(
-            "there is no token ({}): over TCP everything but /health is answered with 503; to do: \
-             `avouch-agent gate key token -o /etc/avouch/gate/token`, and restart the gate",
-            settings.token_path
-        );
-    }
+fn access(settings: &Settings, secrets: &Secrets) -> Access {
     let socket = settings.socket.as_ref();
     Access {
-        token,
+        token: secrets.token(),
         uids: socket.map(|socket| socket.uids.clone()).unwrap_or_default(),
         gids: socket.map(|socket| socket.gids.clone()).unwrap_or_default(),
-    }
-}
-
-fn webhook_token(at: &avouch_attestor::SecretPath, credentials: Option<&Path>) -> Option<zeroize::Zeroizing<String>> {
-    match settings::secret(at, credentials) {
-        Ok(Some(secret)) => Some(secret.digits().to_owned().into()),
-        Ok(None) => {
-            tracing::warn!("there is no token for reports of failures ({at}); they are sent without one");
-            None
-        }
-        Err(error) => {
-            tracing::warn!("{error}; to do: {}; reports of failures are sent without it", error.remedy());
-            None
-        }
     }
 }
 
@@ -157,6 +128,7 @@ fn reach(config: &Config, settings: &Settings, credentials: Option<&Path>) -> Re
     read.extend(wanted.policy_files.iter().cloned().chain(wanted.files).chain(wanted.registry_manifest));
     read.extend(settings.baseline.as_ref().map(|baseline| baseline.path.clone()));
     read.extend(secrets.filter_map(|secret| settings::handed(secret, credentials)));
+    read.extend(credentials.and_then(renewed).map(Path::to_owned));
     read.extend(config.observe.intent.as_ref().map(|intent| intent.path.clone()));
     read.extend(settings.ask_server.then(|| ServerSource::beside(&config.collector).path().to_owned()));
     let (devices, tcp) = match TpmAddress::of(&settings.tpm) {
@@ -168,27 +140,40 @@ fn reach(config: &Config, settings: &Settings, credentials: Option<&Path>) -> Re
     Reach { read: read.into_iter().collect(), files: vec![BOOTED.into()], write: kept(settings), devices, call }
 }
 
+/// Where systemd puts another directory in the place of this one, when it hands credentials over anew
+/// (`RefreshOnReload=`). Only root and the user of a unit can look into that unit's.
+fn renewed(credentials: &Path) -> Option<&Path> {
+    credentials.parent().filter(|parent| parent.ends_with("credentials"))
+}
+
 /// The port of `tcp:HOST:PORT`.
 fn tcp_port(socket: &str) -> Option<u16> {
     let mut found = socket.strip_prefix("tcp:")?.to_socket_addrs().ok()?;
     found.next().map(|at| at.port())
 }
 
-/// Signals end the runner; events of the collector make it look again.
-fn follow(desk: &Arc<Desk>, collector: Collector) -> Result<(), GateError> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(GateError::Start)?;
-    let stopping = Arc::clone(desk);
+/// SIGHUP renews the secrets, other signals end the runner; events of the collector make it look again.
+fn follow(desk: &Arc<Desk>, secrets: Secrets, collector: Collector) -> Result<(), GateError> {
+    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT]).map_err(GateError::Start)?;
+    let signalled = Arc::clone(desk);
     let catch = move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                secrets.renew();
+                signalled.reloaded();
+                continue;
+            }
+            if stopping {
                 std::process::exit(0);
             }
-            stopping.stop();
+            stopping = true;
+            signalled.stop();
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(catch).map_err(GateError::Start)?;
     let happening = Arc::clone(desk);
-    let happened = move || {
+    let happened = move |_| {
         happening.event();
         true
     };

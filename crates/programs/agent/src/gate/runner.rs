@@ -7,13 +7,14 @@
 //! until the line is on disk, and then the new one.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use avouch_attestor::audit::Tail;
 use avouch_attestor::{
-    Appraisal, Hash, HmacKey, Incident, Machine, Moment, NothingToAcknowledge, Reading, References, Settings, Standing,
-    State, appraise,
+    Appraisal, Hash, HmacKey, Incident, Machine, Moment, NothingToAcknowledge, Reading, References, ServerWord,
+    Settings, Standing, State, Trigger, appraise,
 };
 use sd_notify::NotifyState;
 
@@ -29,6 +30,8 @@ use crate::service::notify;
 
 /// Longest sleep without a look at the clock and the watchdog.
 const LOOK: Duration = Duration::from_secs(20);
+/// The same where the server's word counts: a file of some hundred bytes is read.
+const LISTEN: Duration = Duration::from_secs(5);
 /// From the beginning of a run to one that an event asks for: a unit that restarts in a loop must not take more of the
 /// TPM and the CPU than a caller may.
 const AFTER_EVENT: Duration = Duration::from_secs(5);
@@ -40,6 +43,8 @@ pub(super) struct Desk {
     cell: StateCell<Standing>,
     /// Who acknowledged since the last run began.
     acknowledged: Mutex<Vec<String>>,
+    /// Secrets were read anew since the last run began.
+    reloaded: AtomicBool,
 }
 
 /// Owns everything that a run changes.
@@ -51,6 +56,8 @@ pub(super) struct Runner {
     desk: Arc<Desk>,
     credentials: Option<PathBuf>,
     server: Option<ServerSource>,
+    /// What the server said at the last run.
+    heard: Option<ServerWord>,
     webhook: Option<Webhook>,
     /// State and failures that were told last.
     told: Option<Told>,
@@ -64,6 +71,12 @@ type Told = (State, Vec<(&'static str, String)>);
 impl Desk {
     /// Something happened on the machine.
     pub(super) fn event(&self) {
+        self.cell.event();
+    }
+
+    /// Secrets were read anew: the next bundle is to be signed with the key that holds now.
+    pub(super) fn reloaded(&self) {
+        self.reloaded.store(true, Ordering::Release);
         self.cell.event();
     }
 
@@ -116,9 +129,14 @@ impl Runner {
         let mut audit = AuditLog::at(&settings.audit_log_path);
         let tail = audit.tail().map_err(|error| tracing::error!("{error}; to do: {}", error.remedy())).ok();
         let machine = Machine::new(&settings, tail.as_ref());
-        let desk = Arc::new(Desk { cell: StateCell::new(machine.standing()), acknowledged: Mutex::default() });
+        let desk = Desk {
+            cell: StateCell::new(machine.standing()),
+            acknowledged: Mutex::default(),
+            reloaded: AtomicBool::default(),
+        };
+        let desk = Arc::new(desk);
         let credentials = settings::credentials();
-        Self { settings, reader, machine, audit, desk, credentials, server, webhook, told: None }
+        Self { settings, reader, machine, audit, desk, credentials, server, heard: None, webhook, told: None }
     }
 
     /// What callers ask.
@@ -131,36 +149,51 @@ impl Runner {
     /// # Errors
     /// [`GateError::NotAnswering`] when the thread that answers ended: a gate that nobody can ask must be started anew.
     pub(super) fn run(mut self, server: &Server) -> Result<(), GateError> {
-        let (mut due, mut begun, mut happened) = (Clock::now(), None::<Clock>, false);
+        let (mut due, mut begun, mut happened) = (Clock::now(), None::<Clock>, None);
+        let look = if self.server.is_some() { LISTEN } else { LOOK };
         let soonest = |begun: Option<Clock>| begun.map_or(Duration::ZERO, |begun| begun.after(AFTER_EVENT).remaining());
         loop {
-            let event_in = if happened { soonest(begun) } else { LOOK };
-            let wake = self.desk.cell.wake(due.remaining().min(event_in).min(LOOK));
+            let event_in = if happened.is_some() { soonest(begun) } else { look };
+            let wake = self.desk.cell.wake(due.remaining().min(event_in).min(look));
             notify(&[NotifyState::Watchdog]);
             if !server.is_running() {
                 return Err(GateError::NotAnswering);
             }
-            happened |= wake == Wake::Event;
-            let event_due = happened && soonest(begun).is_zero();
-            match wake {
+            happened = happened.or_else(|| self.happened(wake));
+            let trigger = match wake {
                 Wake::Stop => return Ok(()),
-                Wake::Asked => {}
-                _ if event_due || due.remaining().is_zero() => {}
-                _ => continue,
-            }
+                _ if begun.is_none() => Trigger::Start,
+                Wake::Asked => Trigger::Request,
+                _ if due.remaining().is_zero() => Trigger::Interval,
+                _ => match happened.filter(|_| soonest(begun).is_zero()) {
+                    Some(trigger) => trigger,
+                    None => continue,
+                },
+            };
             begun = Some(Clock::now());
-            happened = false;
-            self.attest();
+            happened = None;
+            self.attest(trigger);
             due = Clock::now().after(self.settings.refresh_interval);
         }
     }
 
+    /// What makes another run worthwhile before its time.
+    fn happened(&self, wake: Wake) -> Option<Trigger> {
+        if wake == Wake::Event {
+            let reloaded = self.desk.reloaded.swap(false, Ordering::AcqRel);
+            return Some(if reloaded { Trigger::Reload } else { Trigger::Event });
+        }
+        let heard = self.heard.as_ref()?;
+        self.server.as_ref().is_some_and(|server| server.says_other_than(heard)).then_some(Trigger::Server)
+    }
+
     /// One run, from asking to publishing.
-    fn attest(&mut self) {
+    fn attest(&mut self, trigger: Trigger) {
         let ask = self.desk.cell.begin();
-        self.take_acknowledgements();
+        let trigger = if self.take_acknowledgements() { Trigger::Acknowledgement } else { trigger };
         let baseline = facts::baseline(&self.settings);
         let server = self.server.as_ref().map(ServerSource::word);
+        self.heard.clone_from(&server);
         let nonce = match ask {
             Ask::Fresh => None,
             Ask::Nonce(nonce) => Some(Hash(nonce)),
@@ -168,21 +201,27 @@ impl Runner {
         let known = baseline.as_ref().and_then(|baseline| baseline.as_ref().ok());
         let facts = self.reader.read(Request { nonce, server }, known);
         let references = References { baseline: baseline.as_ref(), first_seen: self.machine.first_seen() };
-        let appraisal = appraise(&facts, &self.settings, &references);
+        let appraisal = appraise(&facts, &self.settings, &references).triggered_by(trigger);
         let key = settings::hmac_key(&self.settings, self.credentials.as_deref());
         let standing = self.record(appraisal, &key);
         self.desk.cell.publish(Arc::clone(&standing));
         self.tell(&standing);
     }
 
-    fn take_acknowledgements(&mut self) {
+    /// Whether anything was acknowledged.
+    fn take_acknowledgements(&mut self) -> bool {
         let acknowledged = std::mem::take(&mut *self.desk.acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut taken = false;
         for by in acknowledged {
             match self.machine.acknowledge(&by, facts::now()) {
-                Ok(()) => tracing::info!("acknowledged by {by}"),
+                Ok(()) => {
+                    taken = true;
+                    tracing::info!("acknowledged by {by}");
+                }
                 Err(nothing) => tracing::info!("acknowledged by {by}: {nothing}"),
             }
         }
+        taken
     }
 
     /// The line first, then the standing.

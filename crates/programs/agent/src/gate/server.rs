@@ -77,12 +77,21 @@ impl ServerSource {
 
     /// What the server said last. A word that is not there, not root's or over is silence.
     pub fn word(&self) -> ServerWord {
-        let to_do = "check that this machine is enrolled and avouch-agent.service runs: `avouch-agent status`";
+        let to_do = "enrol this machine (`avouch-agent enroll`), or where it is enrolled see why avouch-agent.service \
+                     brings no receipt: `avouch-agent status`";
         match self.read() {
             Ok(word) => word.judged(Moment::now().milliseconds()),
             Err(error) => {
                 ServerWord::Silent { why: format!("{} cannot be used: {error}; {to_do}", self.path.display()) }
             }
+        }
+    }
+
+    /// Whether what the server says now is something else than `word`; a newer pass is not.
+    pub fn says_other_than(&self, word: &ServerWord) -> bool {
+        match (self.word(), word) {
+            (ServerWord::Pass { .. }, ServerWord::Pass { .. }) => false,
+            (now, word) => now != *word,
         }
     }
 
@@ -107,7 +116,13 @@ impl Word {
         if self.status != Status::Pass.to_string() {
             return ServerWord::Fail { what: format!("{} {}", self.status, self.code).trim_end().to_owned() };
         }
-        if now_ms.saturating_sub(self.came_ms) > holds_ms {
+        // A moment that is still to come is one of an earlier boot, and says nothing about this one.
+        let Some(age_ms) = now_ms.checked_sub(self.came_ms) else {
+            let why = "its last pass came before this machine started; check with `avouch-agent status` why no newer \
+                       receipt came";
+            return ServerWord::Silent { why: why.to_owned() };
+        };
+        if age_ms > holds_ms {
             let why = "its last pass has expired; check with `avouch-agent status` why no newer receipt came";
             return ServerWord::Silent { why: why.to_owned() };
         }
@@ -130,6 +145,7 @@ mod tests {
     fn a_pass_holds_as_long_as_the_server_gave_it() {
         assert_eq!(word("pass").judged(65_000), ServerWord::Pass { at_unix: 1_000, expires_unix: 1_060 });
         assert!(matches!(word("pass").judged(65_001), ServerWord::Silent { .. }));
+        assert!(matches!(word("pass").judged(4_999), ServerWord::Silent { .. }), "left by an earlier boot");
         assert_eq!(word("fail").judged(5_000), ServerWord::Fail { what: "fail X".into() });
         assert!(matches!(word("unverifiable").judged(5_000), ServerWord::Fail { .. }));
     }

@@ -11,6 +11,7 @@ use hyper::Method;
 use zeroize::Zeroizing;
 
 use super::client::{Call, Door};
+use super::http::SharedSecret;
 
 /// Reports that wait while one is sent.
 const MAX_WAITING: usize = 16;
@@ -30,9 +31,9 @@ impl Webhook {
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub fn start(url: LocalUrl, token: Option<Zeroizing<String>>) -> io::Result<Self> {
+    pub fn start(url: LocalUrl, token: SharedSecret) -> io::Result<Self> {
         let (queue, reports) = sync_channel(MAX_WAITING);
-        thread::Builder::new().name("incidents".to_owned()).spawn(move || deliver(&url, token.as_ref(), &reports))?;
+        thread::Builder::new().name("incidents".to_owned()).spawn(move || deliver(&url, &token, &reports))?;
         Ok(Self { queue })
     }
 
@@ -49,10 +50,11 @@ impl Webhook {
 }
 
 /// Until the gate ends.
-fn deliver(url: &LocalUrl, token: Option<&Zeroizing<String>>, reports: &Receiver<Vec<u8>>) {
+fn deliver(url: &LocalUrl, token: &SharedSecret, reports: &Receiver<Vec<u8>>) {
     let door = Door::Port(url.at());
     for body in reports {
-        let call = Call { method: Method::POST, path: url.path(), body: Some(body), token };
+        let token = token.current().map(|token| Zeroizing::new(token.digits().to_owned()));
+        let call = Call { method: Method::POST, path: url.path(), body: Some(body), token: token.as_ref() };
         match door.call(call, PATIENCE) {
             Ok(answer) if answer.status.is_success() => tracing::info!("a failure was reported to {door}"),
             Ok(answer) => tracing::warn!("{door} does not take a report of a failure: {}", answer.status),

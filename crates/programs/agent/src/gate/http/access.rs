@@ -3,13 +3,13 @@
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use rustix::process::geteuid;
 
-use super::Secret;
+use super::SharedSecret;
 
 /// Who may ask for more than `/health`.
 #[derive(Debug, Default)]
 pub struct Access {
-    /// Whoever presents it may; `None` where there is none that can be relied on.
-    pub token: Option<Secret>,
+    /// Whoever presents it may; nobody where there is none that can be relied on.
+    pub token: SharedSecret,
     /// Users who may on the Unix socket, beside root and the user of this process.
     pub uids: Vec<u32>,
     /// Groups whose members may on the Unix socket; only the primary group of a peer counts.
@@ -40,7 +40,7 @@ impl Access {
         if peer.is_some_and(|peer| self.knows(peer)) {
             return Ok(());
         }
-        match &self.token {
+        match self.token.current() {
             Some(token) if bearer(headers).is_some_and(|presented| token.is(presented)) => Ok(()),
             // On the Unix socket a peer can be listed instead.
             None if peer.is_none() => Err(Denied::NoToken),
@@ -76,12 +76,14 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 mod tests {
     use hyper::header::HeaderValue;
 
+    use super::super::Secret;
     use super::*;
 
     const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
     fn access(with_token: bool) -> Access {
-        Access { token: Secret::parse(TOKEN.as_bytes()).filter(|_| with_token), uids: vec![4_000], gids: vec![5_000] }
+        let token = Secret::parse(TOKEN.as_bytes()).filter(|_| with_token);
+        Access { token: token.into(), uids: vec![4_000], gids: vec![5_000] }
     }
 
     fn headers(values: &[&str]) -> HeaderMap {
@@ -122,6 +124,14 @@ mod tests {
         let presented = headers(&[&format!("Bearer {TOKEN}")]);
         assert_eq!(access(false).check(None, &presented), Err(Denied::NoToken));
         assert_eq!(access(false).check(None, &HeaderMap::new()), Err(Denied::NoToken));
+    }
+
+    #[test]
+    fn a_renewed_token_takes_the_place_of_the_old_one() {
+        let (access, other) = (access(true), TOKEN.replace('f', "e"));
+        access.token.clone().renew(Secret::parse(other.as_bytes()).unwrap());
+        assert_eq!(access.check(None, &headers(&[&format!("Bearer {TOKEN}")])), Err(Denied::Forbidden));
+        assert_eq!(access.check(None, &headers(&[&format!("Bearer {other}")])), Ok(()));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod refresh;
 mod route;
 mod secret;
 mod serve;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub use access::Access;
 pub use listen::{ListenError, Listeners};
 pub use secret::{Secret, SecretError};
 pub use serve::Server;
+pub use shared::SharedSecret;
 
 /// What answers are made from.
 pub trait Attestor: Send + Sync + 'static {

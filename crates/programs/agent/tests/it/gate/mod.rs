@@ -2,8 +2,11 @@
 
 mod commands;
 mod end_to_end;
+mod events;
 mod faults;
 mod interleavings;
 mod receiver;
+mod reload;
+mod server_word;
 mod webhook;
 mod world;

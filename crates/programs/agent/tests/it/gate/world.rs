@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use avouch_agent::gate::client::{Answer, Call, CallError, Door};
 use hyper::Method;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -56,8 +57,9 @@ impl Appliance {
     pub(super) fn configure(&self, more: &str) {
         let tpm =
             if more.contains("tpm = ") { String::new() } else { format!("tpm = 'unix:{}'\n", self.show("no-tpm")) };
+        let listen = if more.contains("listen = ") { "" } else { "listen = 'none'\n" };
         let text = format!(
-            "{tpm}{more}\nlisten = 'none'\ndeployment = 'none'\nrefresh_interval = '1h'\nhmac_key_path = '{}'\ntoken_path = '{}'\n\
+            "{tpm}{more}\n{listen}deployment = 'none'\nrefresh_interval = '1h'\nhmac_key_path = '{}'\ntoken_path = '{}'\n\
              audit_log_path = '{}'\nstate_dir = '{}'\ncollector = '{}'\npolicy_files = ['{}']\n\
              [service_binaries]\nfirst = '{}'\nsecond = '{}'\n[socket]\npath = '{}'\n",
             self.show("hmac-key"),
@@ -100,9 +102,14 @@ impl Appliance {
 
     /// Starts it and returns with the time until it answered.
     pub(super) fn start(&mut self) -> Duration {
-        let log = OpenOptions::new().create(true).append(true).open(self.path("log.txt")).unwrap();
+        self.start_by(|gate| gate)
+    }
+
+    /// The same, with the program started as `by` says.
+    pub(super) fn start_by(&mut self, by: impl FnOnce(Command) -> Command) -> Duration {
         let started = Instant::now();
-        let mut child = self.gate(&[]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut command = by(self.gate(&[]));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log("log.txt")).spawn().unwrap();
         loop {
             if let Ok(answer) = self.ask(Method::GET, "/health") {
                 assert_eq!(answer.status.as_u16(), 200);
@@ -114,6 +121,32 @@ impl Appliance {
         }
         self.child = Some(child);
         started.elapsed()
+    }
+
+    /// `avouch-agent` with these words: what else runs on this machine.
+    pub(super) fn agent(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avouch-agent"));
+        command.arg("--config").arg(self.path("agent.toml")).args(words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log("talker.txt"));
+        command.env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
+        command
+    }
+
+    /// `avouch-agent run` for as long as `meanwhile` takes.
+    pub(super) fn talker(&self, meanwhile: impl FnOnce()) {
+        let mut child = Ended(self.agent(&["run"]).spawn().unwrap());
+        meanwhile();
+        signal(&child.0, Signal::TERM);
+        assert!(child.0.wait().unwrap().success());
+    }
+
+    fn log(&self, name: &str) -> File {
+        OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap()
+    }
+
+    /// SIGHUP.
+    pub(super) fn reload(&self) {
+        signal(self.child.as_ref().unwrap(), Signal::HUP);
     }
 
     /// SIGKILL. A gate that had ended by itself is a failure.
@@ -180,8 +213,28 @@ impl Appliance {
 
     /// Whole lines of the audit log.
     pub(super) fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The first line whose run had this trigger, waited for: its place and its text.
+    pub(super) fn line_by(&self, trigger: &str) -> (usize, String) {
+        let begun = Instant::now();
+        loop {
+            let text = self.text();
+            let mut lines = text.lines().enumerate();
+            let found = lines.find(|(_, line)| line.contains(&format!("\"trigger\":\"{trigger}\"")));
+            if let Some((at, line)) = found {
+                return (at, line.to_owned());
+            }
+            assert!(begun.elapsed() < PATIENCE, "no run by {trigger}: {}", self.told());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    fn text(&self) -> String {
         let text = fs::read_to_string(self.audit_log()).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        text[..whole].to_owned()
     }
 }
 
@@ -196,6 +249,21 @@ impl Drop for Appliance {
             println!("the gate's last words:\n{}", self.told());
         }
     }
+}
+
+/// A program that ends with its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Both fail only when it is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    rustix::process::kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 fn told(answer: &Answer) -> (u16, Value) {

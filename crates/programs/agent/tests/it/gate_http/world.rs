@@ -184,7 +184,7 @@ impl Site {
         let address = tcp.local_addr().unwrap();
         let local = Arc::new(Local::new(&dir));
         let listeners = Listeners { tcp: Some(tcp), unix: Some(unix) };
-        let access = Access { token, uids: vec![65_501], gids: vec![65_502] };
+        let access = Access { token: token.into(), uids: vec![65_501], gids: vec![65_502] };
         let server = Server::start(listeners, access, local.clone(), limits).unwrap();
         Self { _dir: dir, local, address, socket, server }
     }
