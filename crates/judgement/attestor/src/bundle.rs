@@ -123,6 +123,15 @@ pub struct QuoteEvidence {
     pub qualifying_data: String,
 }
 
+/// The bytes of a bundle's quote and what it is to cover; nothing of it is believed yet.
+pub(crate) struct Evidence {
+    pub(crate) attest: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) ak_public: Vec<u8>,
+    pub(crate) pcrs: BTreeMap<u8, Hash>,
+    pub(crate) nonce: Hash,
+}
+
 /// Somebody has seen a failure and dealt with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
@@ -170,6 +179,13 @@ impl Bundle {
     /// # Errors
     /// [`QuoteRefusal`].
     pub fn verify_quote(&self) -> Result<VerifiedQuote, QuoteRefusal> {
+        let evidence = self.evidence()?;
+        let over = qualifying_data(&evidence.nonce, &self.measured());
+        VerifiedQuote::check(&evidence.attest, &evidence.signature, &evidence.ak_public, &evidence.pcrs, &over)
+    }
+
+    /// The bytes of the quote.
+    pub(crate) fn evidence(&self) -> Result<Evidence, QuoteRefusal> {
         let quote = self.quote.as_ref().ok_or(QuoteRefusal::Evidence("the whole"))?;
         let decoded = |part, text: &str| BASE64.decode(text.as_bytes()).map_err(|_| QuoteRefusal::Evidence(part));
         let nonce = Hash::from_hex(&self.request_nonce).ok_or(QuoteRefusal::Evidence("the nonce"))?;
@@ -178,13 +194,13 @@ impl Bundle {
             Some((index.parse::<u8>().ok()?, value))
         };
         let pcrs: Option<BTreeMap<u8, Hash>> = self.boot_measurements.pcr_values.iter().map(pcr).collect();
-        VerifiedQuote::check(
-            &decoded("the attestation", &quote.attest)?,
-            &decoded("the signature", &quote.signature)?,
-            &decoded("the key", &quote.ak_public)?,
-            &pcrs.ok_or(QuoteRefusal::Evidence("a PCR value"))?,
-            &qualifying_data(&nonce, &self.measured()),
-        )
+        Ok(Evidence {
+            attest: decoded("the attestation", &quote.attest)?,
+            signature: decoded("the signature", &quote.signature)?,
+            ak_public: decoded("the key", &quote.ak_public)?,
+            pcrs: pcrs.ok_or(QuoteRefusal::Evidence("a PCR value"))?,
+            nonce,
+        })
     }
 
     /// Codes of what failed, in the order of [`Bundle::findings`].
@@ -197,7 +213,7 @@ impl Bundle {
         self.findings.len().saturating_add(usize::try_from(self.failures_omitted).unwrap_or(usize::MAX))
     }
 
-    fn measured(&self) -> Measured {
+    pub(crate) fn measured(&self) -> Measured {
         Measured {
             measured_at: self.boot_measurements.measured_at.clone(),
             secure_boot_enabled: self.boot_measurements.secure_boot_enabled,

@@ -12,13 +12,14 @@
 //!
 //! What comes out is self-appraisal, labelled `assurance=local`: it gates services of this machine and convinces nobody
 //! else. What convinces others is inside it: a TPM's signature over the caller's nonce and what was measured
-//! ([`Bundle::verify_quote`]).
+//! ([`Bundle::verify_quote`]); a saved bundle is checked elsewhere with [`verify_bundle`].
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+mod ak_key;
 mod answer;
 mod appraise;
 pub mod audit;
@@ -42,7 +43,9 @@ mod standing;
 mod state;
 mod time;
 mod trigger;
+mod verification;
 
+pub use ak_key::{PinnedAk, PinnedAkError, PublicAk};
 pub use answer::{AttestAnswer, ErrorAnswer, HealthAnswer, StatusAnswer, VerifyAnswer};
 pub use appraise::{Appraisal, References, appraise};
 pub use avouch_protocol::Hash;
@@ -72,3 +75,4 @@ pub use standing::{Counters, Standing, View};
 pub use state::{Assurance, AssuranceMode, State};
 pub use time::{Moment, rfc3339};
 pub use trigger::Trigger;
+pub use verification::{BundleError, Check, Held, Outcome, Verdict, Verification, verify_bundle};

@@ -27,6 +27,12 @@ pub struct VerifiedQuote {
     ak_sha256: Hash,
 }
 
+/// A quote that the key beside it signed; over what, is still to be checked.
+pub(crate) struct SignedQuote<'a> {
+    parsed: Attest<'a>,
+    signature: Signature<'a>,
+}
+
 /// Why a quote does not hold. Most often the PCRs were extended between reading and quoting; else somebody answers in
 /// the TPM's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,27 +86,10 @@ impl VerifiedQuote {
         pcrs: &BTreeMap<u8, Hash>,
         qualifying_data: &[u8; 32],
     ) -> Result<Self, QuoteRefusal> {
-        bounded(attest, MAX_ATTEST_BYTES)?;
-        bounded(signature, MAX_SIGNATURE_BYTES)?;
-        let key = AttestationKey::from_public(ak_public).map_err(QuoteRefusal::Key)?;
-        let parsed = Attest::parse(attest).map_err(QuoteRefusal::Wire)?;
-        let signature = Signature::parse(signature).map_err(QuoteRefusal::Wire)?;
-        key.verify(attest, &signature).map_err(QuoteRefusal::Signature)?;
-        let AttestBody::Quote { selection, pcr_digest } = &parsed.body else { return Err(QuoteRefusal::NotAQuote) };
-        if parsed.extra_data != qualifying_data {
-            return Err(QuoteRefusal::QualifyingData { got: data_encoding::HEXLOWER.encode(parsed.extra_data) });
-        }
-        let numbers: Vec<u32> = pcrs.keys().map(|pcr| u32::from(*pcr)).collect();
-        let wanted = PcrSelection::of(HashAlg::Sha256, &numbers);
-        if pcrs.is_empty() || !selection.is(wanted) {
-            return Err(QuoteRefusal::Selection { wanted: wanted.mask });
-        }
-        // The map is ascending, as the TPM hashes them.
-        let values: Vec<&[u8]> = pcrs.values().map(|value| value.0.as_slice()).collect();
-        if Sha.hash(signature.hash(), &values).as_bytes() != *pcr_digest {
-            return Err(QuoteRefusal::PcrDigest);
-        }
-        Ok(Self { selection: wanted, clock: parsed.clock, ak_sha256: Hash(sha256(&[ak_public])) })
+        let signed = SignedQuote::check(attest, signature, ak_public)?;
+        signed.qualifies(qualifying_data)?;
+        let selection = signed.covers(pcrs)?;
+        Ok(Self { selection, clock: signed.parsed.clock, ak_sha256: Hash(sha256(&[ak_public])) })
     }
 
     /// SHA-256 of the attestation key's TPMT_PUBLIC: what a third party pins.
@@ -115,8 +104,72 @@ impl VerifiedQuote {
 
     /// The selection as tools write it, e.g. `sha256:0,2,4,7`.
     pub fn selection(&self) -> String {
-        let pcrs: Vec<String> = self.selection.pcrs().map(|pcr| pcr.to_string()).collect();
-        format!("sha256:{}", pcrs.join(","))
+        spelled(&self.selection)
+    }
+}
+
+/// A selection as tools write it.
+pub(crate) fn spelled(selection: &PcrSelection) -> String {
+    let pcrs: Vec<String> = selection.pcrs().map(|pcr| pcr.to_string()).collect();
+    format!("sha256:{}", pcrs.join(","))
+}
+
+// === impl SignedQuote ===
+
+impl<'a> SignedQuote<'a> {
+    /// Checks form and allow-list of the key, form of the attestation, signature, and that it is a quote.
+    ///
+    /// # Errors
+    /// [`QuoteRefusal`] with the first check that failed.
+    pub(crate) fn check(attest: &'a [u8], signature: &'a [u8], ak_public: &[u8]) -> Result<Self, QuoteRefusal> {
+        bounded(attest, MAX_ATTEST_BYTES)?;
+        bounded(signature, MAX_SIGNATURE_BYTES)?;
+        let key = AttestationKey::from_public(ak_public).map_err(QuoteRefusal::Key)?;
+        let parsed = Attest::parse(attest).map_err(QuoteRefusal::Wire)?;
+        let signature = Signature::parse(signature).map_err(QuoteRefusal::Wire)?;
+        key.verify(attest, &signature).map_err(QuoteRefusal::Signature)?;
+        if !matches!(parsed.body, AttestBody::Quote { .. }) {
+            return Err(QuoteRefusal::NotAQuote);
+        }
+        Ok(Self { parsed, signature })
+    }
+
+    /// Checks what the caller gave the TPM to sign.
+    ///
+    /// # Errors
+    /// [`QuoteRefusal::QualifyingData`].
+    pub(crate) fn qualifies(&self, qualifying_data: &[u8; 32]) -> Result<(), QuoteRefusal> {
+        let got = self.parsed.extra_data;
+        if got == qualifying_data {
+            return Ok(());
+        }
+        Err(QuoteRefusal::QualifyingData { got: data_encoding::HEXLOWER.encode(got) })
+    }
+
+    /// Checks that exactly these PCRs were quoted, with these values, bank sha256.
+    ///
+    /// # Errors
+    /// [`QuoteRefusal::Selection`], [`QuoteRefusal::PcrDigest`].
+    pub(crate) fn covers(&self, pcrs: &BTreeMap<u8, Hash>) -> Result<PcrSelection, QuoteRefusal> {
+        let AttestBody::Quote { selection, pcr_digest } = &self.parsed.body else {
+            return Err(QuoteRefusal::NotAQuote);
+        };
+        let numbers: Vec<u32> = pcrs.keys().map(|pcr| u32::from(*pcr)).collect();
+        let wanted = PcrSelection::of(HashAlg::Sha256, &numbers);
+        if pcrs.is_empty() || !selection.is(wanted) {
+            return Err(QuoteRefusal::Selection { wanted: wanted.mask });
+        }
+        // The map is ascending, as the TPM hashes them.
+        let values: Vec<&[u8]> = pcrs.values().map(|value| value.0.as_slice()).collect();
+        if Sha.hash(self.signature.hash(), &values).as_bytes() != *pcr_digest {
+            return Err(QuoteRefusal::PcrDigest);
+        }
+        Ok(wanted)
+    }
+
+    /// As the TPM gave it.
+    pub(crate) fn signature(&self) -> &Signature<'a> {
+        &self.signature
     }
 }
 

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::scene::key;
 
 /// The published vector of the whole-bundle form: its key is the bytes 00 to 1f.
-const WHOLE: &str = "2f79b51e951ec69d0de69a6a36893b9c3802734517942b465f782e643865fff5";
+pub(crate) const WHOLE: &str = "2f79b51e951ec69d0de69a6a36893b9c3802734517942b465f782e643865fff5";
 /// HMAC-SHA-256 under `verification-key` of
 /// `2026-01-01T00:00:00Z|attested|deploy-abc|policy-def|registry-ghi|true|false`, by Python's hmac module.
 const SEVEN: &str = "79914cdea6f78652dd24095f881ebb58728ac4b24884ffed8f19a73f8f8856ae";
 
-fn whole(hmac: &str) -> Value {
+pub(crate) fn whole(hmac: &str) -> Value {
     let hex = |pair: &str, bytes| pair.repeat(bytes);
     json!({
         "timestamp": "2026-07-27T12:34:56.123456789Z",

@@ -11,3 +11,4 @@ mod named;
 mod quote;
 mod scene;
 mod settings;
+mod verification;

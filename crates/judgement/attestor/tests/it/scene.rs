@@ -127,7 +127,7 @@ impl Tpm {
         Self { pair, pcrs }
     }
 
-    fn ak_public(&self) -> Vec<u8> {
+    pub(crate) fn ak_public(&self) -> Vec<u8> {
         let point = self.pair.public_key().as_ref();
         let key = Key::Ecc {
             symmetric: Symmetric::Null,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use avouch_attestor::Hash;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// Arguments of `gate`, and of all that stands below it.
@@ -53,10 +54,16 @@ pub enum GateCommand {
     /// What the files of this machine should be, signed
     #[command(subcommand)]
     Baseline(BaselineCommand),
-    /// Make a key or a token for the gate
+    /// Make a key or a token for the gate, or print the TPM's public key
     ///
-    /// The file must not exist; its mode is 0600. Nothing secret is printed.
+    /// The file of a secret must not exist; its mode is 0600. Nothing secret is printed.
     Key(KeyArgs),
+    /// Check a saved bundle, on any machine, and say what holds
+    ///
+    /// The TPM signed what was measured, the PCRs and the nonce; state and failures are the gate's own word, which the HMAC
+    /// alone covers. Exit status: 0 everything that was asked for holds, and a signature was checked; 1 something does not
+    /// hold; 2 not everything could be checked.
+    VerifyBundle(VerifyBundleArgs),
 }
 
 /// How a gate is reached.
@@ -140,8 +147,10 @@ pub struct CheckConfigArgs {
 pub enum AuditCommand {
     /// Check the chain of all lines, and name the first that breaks it
     ///
-    /// Every line carries the hash of the one before it, so one that was changed, taken out or put in shows. Lines taken
-    /// from the end do not: keep the last line's hash elsewhere. Exit status: 0 whole, 1 broken, 2 the last line is torn.
+    /// Every line carries the hash of the one before it, so one that was changed, taken out or put in shows. Whoever can write
+    /// the file can write it anew from any line on: keep the last line's hash elsewhere and give it back with --head, or check
+    /// the lines' HMACs, which only holders of the key can make. Exit status: 0 everything holds; 1 a line breaks the chain,
+    /// an HMAC does not hold, or the head is in no line; 2 the last line is torn, or lines are unsigned.
     Verify(AuditVerifyArgs),
 }
 
@@ -151,6 +160,12 @@ pub struct AuditVerifyArgs {
     /// The log [default: the one of the settings]; of a log that was rotated all files, oldest first
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Check every line's HMAC, too; after a rotation name every key that was in use
+    #[arg(long = "hmac-key", value_name = "FILE")]
+    pub hmac_keys: Vec<PathBuf>,
+    /// A hash that an earlier call printed: some line must have it
+    #[arg(long, value_name = "HEX", value_parser = hash)]
+    pub head: Option<Hash>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -214,9 +229,38 @@ pub struct BaselineShowArgs {
 pub struct KeyArgs {
     /// What for
     pub kind: KeyKind,
-    /// Where it goes
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
+    /// Where it goes; of the TPM's public key [default: standard output]
+    #[arg(short, long, value_name = "FILE", required_if_eq_any = [
+        ("kind", "hmac"), ("kind", "token"), ("kind", "baseline"),
+    ])]
+    pub output: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `gate verify-bundle`.
+#[derive(Debug, Args)]
+pub struct VerifyBundleArgs {
+    /// What `POST /api/v1/refresh` answered, or a line of the audit log
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The TPM's key, as `gate key tpm` printed it on the machine: PEM, TPMT_PUBLIC or TPM2B_PUBLIC
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The nonce that was asked with, 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", value_parser = hash)]
+    pub nonce: Option<Hash>,
+    /// The HMAC key that the machine's services share
+    #[arg(long, value_name = "FILE")]
+    pub hmac_key: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn hash(text: &str) -> Result<Hash, String> {
+    Hash::from_hex(text).ok_or_else(|| "64 hexadecimal digits are wanted".to_owned())
 }
 
 /// Keys that a gate works with.
@@ -228,4 +272,6 @@ pub enum KeyKind {
     Token,
     /// An Ed25519 key that signs baselines; to be kept away from this machine
     Baseline,
+    /// The public key by which the TPM signs this gate's bundles, for whoever verifies them elsewhere; nothing is made
+    Tpm,
 }

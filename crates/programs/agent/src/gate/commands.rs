@@ -1,11 +1,8 @@
 //! What each command of `gate` does, from its arguments to its exit status.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::time::Duration;
 
-use avouch_attestor::audit::{Broken, BrokenWhy, Chain, MAX_LINE_BYTES};
 use avouch_attestor::{AttestAnswer, ErrorAnswer, LocalUrl, Settings, StatusAnswer};
 use hyper::Method;
 use hyper::body::Bytes;
@@ -15,13 +12,12 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::arguments::{
-    AckArgs, AuditCommand, AuditVerifyArgs, BaselineCommand, CheckConfigArgs, DoorArgs, GateArgs, GateCommand,
-    GateStatusArgs, WaitArgs,
+    AckArgs, AuditCommand, BaselineCommand, CheckConfigArgs, DoorArgs, GateArgs, GateCommand, GateStatusArgs, WaitArgs,
 };
 use super::client::{Call, CallError, Door};
 use super::http::Secret;
 use super::wait::Wait;
-use super::{GateError, baseline, key, settings, status};
+use super::{GateError, baseline, bundle, key, log, settings, status};
 use crate::cli::Exit;
 use crate::config::Config;
 
@@ -47,9 +43,10 @@ pub fn execute(config: &Config, args: &GateArgs) -> Result<Exit, GateError> {
         GateCommand::Status(status) => show_status(args, status),
         GateCommand::Ack(ack) => acknowledge(args, ack),
         GateCommand::CheckConfig(check) => check_config(args, check),
-        GateCommand::Audit(AuditCommand::Verify(verify)) => verify_audit(args, verify),
+        GateCommand::Audit(AuditCommand::Verify(verify)) => log::verify(args, verify),
         GateCommand::Baseline(command) => do_baseline(args, command).map(|()| Exit::Done),
-        GateCommand::Key(args) => key::make(args).map(|text| say(&text)).map(|()| Exit::Done),
+        GateCommand::Key(key) => key::execute(args, key).map(|text| say(&text)).map(|()| Exit::Done),
+        GateCommand::VerifyBundle(verify) => bundle::verify(verify),
     }
 }
 
@@ -120,67 +117,6 @@ fn check_config(args: &GateArgs, check: &CheckConfigArgs) -> Result<Exit, GateEr
     Ok(Exit::Done)
 }
 
-fn verify_audit(args: &GateArgs, verify: &AuditVerifyArgs) -> Result<Exit, GateError> {
-    let files = match verify.files.as_slice() {
-        [] => vec![settings::load(args)?.loaded.settings.audit_log_path],
-        files => files.to_vec(),
-    };
-    let (mut chain, mut lines) = (Chain::new(), 0);
-    let mut broken = None::<(PathBuf, Broken)>;
-    for path in files {
-        // Each file's lines are counted for themselves: that is where a person looks.
-        chain = Chain::after(chain.tail());
-        if let Err(why) = verify_file(&path, &mut chain)? {
-            broken = Some((path, why));
-        }
-        lines += chain.lines();
-        if broken.is_some() {
-            break;
-        }
-    }
-    let torn = broken.as_ref().is_some_and(|(_, broken)| broken.why == BrokenWhy::Torn);
-    let tail = chain.tail();
-    if verify.json {
-        let broken = broken.as_ref().map(
-            |(path, broken)| json!({ "path": path, "line": broken.line, "why": broken.to_string(), "torn": torn }),
-        );
-        say_json(&json!({
-            "version": 1, "lines": lines, "seq": tail.seq, "hash": tail.hash.to_hex(), "broken": broken,
-        }))?;
-    } else {
-        say(&match &broken {
-            None => format!("{lines} lines, whole. The last is number {}, with the hash {}.\n", tail.seq, tail.hash),
-            Some((path, broken)) => format!("{}: {broken}. {lines} lines before it are good.\n", path.display()),
-        });
-    }
-    Ok(match (&broken, torn) {
-        (None, _) => Exit::Done,
-        (Some(_), true) => Exit::Unverifiable,
-        (Some(_), false) => Exit::Fail,
-    })
-}
-
-/// Reads line by line: a log of years is longer than memory.
-fn verify_file(path: &Path, chain: &mut Chain) -> Result<Result<(), Broken>, GateError> {
-    let failed = |error| GateError::Read { path: path.to_owned(), error };
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
-    let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX).saturating_add(2);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        file.by_ref().take(limit).read_until(b'\n', &mut line).map_err(failed)?;
-        let taken = match line.strip_suffix(b"\n") {
-            _ if line.is_empty() => return Ok(Ok(())),
-            Some(whole) => chain.push(whole),
-            None if line.len() > MAX_LINE_BYTES => chain.push(&line),
-            None => chain.end(&line).map(drop),
-        };
-        if let Err(broken) = taken {
-            return Ok(Err(broken));
-        }
-    }
-}
-
 fn do_baseline(args: &GateArgs, command: &BaselineCommand) -> Result<(), GateError> {
     match command {
         BaselineCommand::Create(create) => {
@@ -230,11 +166,11 @@ fn word_of(body: &Bytes) -> String {
 }
 
 /// A closed pipe (`| head`) is the reader's choice, not an error.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn say_json(document: &impl Serialize) -> Result<(), GateError> {
+pub(super) fn say_json(document: &impl Serialize) -> Result<(), GateError> {
     let text = serde_json::to_string_pretty(document).map_err(|error| GateError::Answer(error.to_string()))?;
     say(&(text + "\n"));
     Ok(())

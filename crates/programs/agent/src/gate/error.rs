@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use avouch_attestor::{BaselineError, SettingsError};
+use avouch_attestor::{BaselineError, BundleError, SettingsError};
 use avouch_crypto::client_key::KeyError;
 use thiserror::Error;
 
@@ -11,6 +11,7 @@ use super::client::CallError;
 use super::http::{ListenError, SecretError};
 use super::sandbox::SandboxError;
 use crate::cli::Exit;
+use crate::error::AgentError;
 
 /// Everything that can go wrong with the gate's commands. What goes wrong in a run is a failure in its bundle.
 #[derive(Debug, Error)]
@@ -27,6 +28,14 @@ pub enum GateError {
         /// What is wrong.
         error: BaselineError,
     },
+    /// Bytes that should be a bundle are none.
+    #[error("{} is no bundle: {error}", path.display())]
+    Bundle {
+        /// Which file.
+        path: PathBuf,
+        /// Where, and what is wrong there.
+        error: BundleError,
+    },
     /// The gate gives no answer.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -41,6 +50,14 @@ pub enum GateError {
         /// Why.
         error: KeyError,
     },
+    /// A file holds no key of the kind that is wanted.
+    #[error("{} cannot be used as a key: {why}", path.display())]
+    KeyFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// Nobody can be listened for.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -50,6 +67,12 @@ pub enum GateError {
     /// The thread that answers ended.
     #[error("the thread that answers callers ended")]
     NotAnswering,
+    /// The gate has made no attestation key yet.
+    #[error("there is no attestation key in {}: no gate has attested here with a TPM", state_dir.display())]
+    NoTpmKey {
+        /// Where it would be.
+        state_dir: PathBuf,
+    },
     /// A file cannot be read.
     #[error("{} cannot be read: {error}", path.display())]
     Read {
@@ -84,6 +107,9 @@ pub enum GateError {
     /// The system gives no thread or no signals.
     #[error("the system does not let the gate start: {0}")]
     Start(io::Error),
+    /// The TPM, or what is kept of its key, cannot be used.
+    #[error(transparent)]
+    Tpm(Box<AgentError>),
     /// A file cannot be written, or is there already.
     #[error("{} cannot be written: {error}", path.display())]
     Write {
@@ -103,15 +129,17 @@ impl GateError {
         match self {
             Self::Answer(_) => "GATE_ANSWER",
             Self::Baseline { .. } => "BASELINE",
+            Self::Bundle { .. } => "BUNDLE",
             Self::Call(_) => "GATE_SILENT",
             Self::Declined => "DECLINED",
-            Self::Key { .. } | Self::Secret(_) => "KEY",
+            Self::Key { .. } | Self::KeyFile { .. } | Self::NoTpmKey { .. } | Self::Secret(_) => "KEY",
             Self::Listen(_) => "LISTEN",
             Self::NotAnswering | Self::Start(_) => "START",
             Self::NotNamed(_) | Self::Settings { .. } => "SETTINGS",
             Self::Read { .. } => "READ",
             Self::Refused { .. } => "GATE_REFUSED",
             Self::Sandbox(_) => "SANDBOX",
+            Self::Tpm(_) => "TPM",
             Self::Write { .. } => "WRITE",
         }
     }
@@ -120,7 +148,13 @@ impl GateError {
     pub fn remedy(&self) -> String {
         let fixed = match self {
             Self::Secret(error) => return error.remedy(),
+            Self::Tpm(error) => return error.remedy(),
             Self::Listen(error) => error.remedy(),
+            Self::Bundle { .. } => "save what `POST /api/v1/refresh` answers, or one line of the audit log, as it is",
+            Self::KeyFile { .. } => {
+                "for the TPM's key take what `avouch-agent gate key tpm` prints on that machine, for the HMAC key its file"
+            }
+            Self::NoTpmKey { .. } => "start the gate; it makes the key at its first attestation",
             Self::Answer(_) => "check that --socket or --url leads to a gate of the same release",
             Self::Baseline { .. } => "mend it and sign it again: `avouch-agent gate baseline sign`",
             Self::Call(CallError::Url { .. }) => {
@@ -156,6 +190,7 @@ impl GateError {
             Self::Call(CallError::Url { .. }) => Exit::Config,
             Self::Answer(_) | Self::Call(_) => Exit::NoAnswer,
             Self::Refused { .. } => Exit::Refused,
+            Self::Tpm(error) => error.exit(),
             Self::NotNamed(_) | Self::Settings { .. } | Self::Listen(ListenError::Nowhere) => Exit::Config,
             Self::Listen(ListenError::NotLoopback { .. }) => Exit::Config,
             _ => Exit::Local,

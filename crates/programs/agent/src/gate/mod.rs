@@ -10,6 +10,7 @@
 pub mod arguments;
 pub mod audit;
 mod baseline;
+mod bundle;
 pub mod cell;
 pub mod client;
 mod commands;
@@ -17,6 +18,7 @@ mod error;
 pub mod facts;
 pub mod http;
 mod key;
+mod log;
 mod runner;
 pub mod sandbox;
 mod secrets;

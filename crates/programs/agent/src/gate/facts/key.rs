@@ -54,17 +54,22 @@ pub(super) fn lock(state_dir: &Path) -> Result<StateLock, AgentError> {
 /// A key that is there is never replaced: that would hide from whoever pinned it that the TPM was cleared or exchanged.
 pub(super) fn kept(state_dir: &Path, tpm: &mut AnyTpm, _lock: &StateLock) -> Result<AkBlob, AgentError> {
     let path = || state_dir.join(NAME);
-    let kept = durable::read(state_dir, NAME, MAX_BYTES).map_err(|error| StateError::Read { path: path(), error })?;
-    if let Some(bytes) = kept {
-        let damaged =
-            |error: avouch_protocol::WireError| StateError::Damaged { path: path(), reason: error.to_string() };
-        return Ok(KeptKey::from_cbor(&bytes).map_err(damaged)?.blob());
+    if let Some(blob) = found(state_dir)? {
+        return Ok(blob);
     }
     let blob = tpm.create_attestation_key()?;
     durable::replace(state_dir, NAME, &KeptKey::of(&blob).to_cbor())
         .map_err(|error| StateError::Write { path: path(), error })?;
     tracing::info!("the gate's attestation key is made and kept in {}", path().display());
     Ok(blob)
+}
+
+/// The key that is kept, if there is one.
+pub(super) fn found(state_dir: &Path) -> Result<Option<AkBlob>, AgentError> {
+    let path = || state_dir.join(NAME);
+    let kept = durable::read(state_dir, NAME, MAX_BYTES).map_err(|error| StateError::Read { path: path(), error })?;
+    let damaged = |error: avouch_protocol::WireError| StateError::Damaged { path: path(), reason: error.to_string() };
+    Ok(kept.map(|bytes| KeptKey::from_cbor(&bytes).map(KeptKey::blob).map_err(damaged)).transpose()?)
 }
 
 // === impl KeptKey ===

@@ -116,6 +116,15 @@ impl Reader {
     }
 }
 
+/// TPMT_PUBLIC of the attestation key that the gate of these settings has made, which the TPM just showed that it has;
+/// `None` where no gate has made one yet.
+///
+/// # Errors
+/// [`AgentError::TpmOpen`], [`AgentError::Tpm`], [`AgentError::State`].
+pub fn kept_key(settings: &Settings) -> Result<Option<Vec<u8>>, AgentError> {
+    Quoter { address: settings.tpm.clone(), state_dir: settings.state_dir.clone() }.kept_key()
+}
+
 /// What the boot log says, where the TPM's PCR 7 is what the log comes to: anybody could have written the log.
 fn proven(log: &Reading<BootLogSeen>, pcrs: &Pcrs) -> Reading<bool> {
     match (log, pcrs.get(&7)) {

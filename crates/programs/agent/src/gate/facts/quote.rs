@@ -58,6 +58,14 @@ impl Quoter {
         Ok(key::kept(&self.state_dir, &mut tpm, &lock)?.public)
     }
 
+    /// TPMT_PUBLIC of the key that the gate has made, if this TPM has it; none is made.
+    pub(super) fn kept_key(&self) -> Result<Option<Vec<u8>>, AgentError> {
+        let Some(blob) = key::found(&self.state_dir)? else { return Ok(None) };
+        let mut tpm = self.open()?;
+        tpm.load_attestation_key(&blob)?;
+        Ok(Some(blob.public))
+    }
+
     fn open(&self) -> Result<AnyTpm, AgentError> {
         let unknown = || TransportError::Spec { spec: self.address.clone() };
         open_within(&TpmAddress::of(&self.address).ok_or_else(unknown)?, PATIENCE)

@@ -8,5 +8,6 @@ mod interleavings;
 mod receiver;
 mod reload;
 mod server_word;
+mod verify_bundle;
 mod webhook;
 mod world;

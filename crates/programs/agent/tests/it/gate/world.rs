@@ -191,6 +191,15 @@ impl Appliance {
         bundle
     }
 
+    /// The same, with a caller's nonce.
+    pub(super) fn refresh_with(&self, nonce: &str) -> Value {
+        let body = Some(format!("{{\"request_nonce\":\"{nonce}\"}}").into_bytes());
+        let call = Call { method: Method::POST, path: "/api/v1/refresh", body, token: None };
+        let (status, bundle) = told(&Door::Socket(self.path("gate.sock")).call(call, PATIENCE).unwrap());
+        assert_eq!(status, 200, "{bundle}");
+        bundle
+    }
+
     /// HTTP status and state of `/api/v1/verify`.
     pub(super) fn verify(&self) -> (u16, String) {
         let (status, answer) = self.get("/api/v1/verify");
