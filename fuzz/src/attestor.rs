@@ -2,8 +2,9 @@
 
 use avouch_attestor::audit::{self, Tail};
 use avouch_attestor::{
-    BaselineFile, Bundle, Facts, Hash, HmacKey, Machine, Moment, Profile, Reading, References, RefreshRequest,
-    SecureBoot, Settings, SignedBaseline, TpmFacts, appraise, canonical, max_age, verify_hmac,
+    BaselineFile, Bundle, Facts, Hash, Held, HmacKey, Machine, Moment, PinnedAk, Profile, Reading, References,
+    RefreshRequest, SecureBoot, Settings, SignedBaseline, TpmFacts, Verdict, appraise, canonical, max_age,
+    verify_bundle, verify_hmac,
 };
 use serde_json::Value;
 
@@ -52,6 +53,10 @@ pub fn attestor_audit(data: &[u8]) -> bool {
 pub fn attestor_bundle(data: &[u8]) -> bool {
     let stranger = HmacKey::from_file(STRANGER).expect("64 digits");
     assert!(verify_hmac(data, &stranger).is_err(), "nobody signed that");
+    let held = Held { key: PinnedAk::read(data).ok(), nonce: Some(Hash::ZERO), hmac_key: Some(STRANGER) };
+    if let Ok(verification) = verify_bundle(data, &held) {
+        assert_ne!(verification.verdict, Verdict::Holds, "nobody signed that");
+    }
     if let Ok(value) = serde_json::from_slice::<Value>(data) {
         let spelled = canonical(&value);
         let again: Value = serde_json::from_str(&spelled).expect("the canonical spelling is JSON");

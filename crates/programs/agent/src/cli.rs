@@ -340,6 +340,7 @@ mod tests {
             "levels",
             "no_color",
             "profile",
+            "raw",
             "re_enroll",
             "settings",
             "subcommand",
