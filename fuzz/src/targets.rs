@@ -99,15 +99,17 @@ pub fn bootlog(data: &[u8]) -> bool {
         for assumption in log.assumptions() {
             assert!(log.replay_assuming(bank, &Fold, assumption).is_ok(), "a bank that the log has");
         }
-        assert!(log.grammar(bank, &Fold).iter().all(|fault| fault.event <= events), "a fault names its event");
-        let state = log.boot_state(bank, &Fold);
+        let checked = log.check(bank, &Fold);
+        assert!(checked.grammar().iter().all(|fault| fault.event <= events), "a fault names its event");
+        let state = checked.boot_state();
         assert!(state.images.iter().all(|fact| fact.event < events), "a fact names its event");
         if let Ok(cc) = CcLog::try_from(log.clone()) {
-            cc.boot_state(bank, &Fold);
-            cc.grammar(bank, &Fold);
+            let checked = cc.check(bank, &Fold);
+            checked.boot_state();
+            checked.grammar();
         }
         for event in log.events() {
-            event.check_data(bank, &Fold);
+            assert_eq!(checked.data_check(event), event.check_data(bank, &Fold));
         }
         assert_eq!(log.replay(bank, &Fold), Ok(plain), "a replay is a function of the log");
     }

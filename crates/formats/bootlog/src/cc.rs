@@ -6,8 +6,7 @@
 use avouch_tpm_wire::{Digest, HashAlg, Hasher, extend};
 
 use crate::cursor::Cursor;
-use crate::registers::Registers;
-use crate::{BootLog, BootState, GrammarFault, LogError, ReplayError};
+use crate::{BootLog, LogError, ReplayError};
 
 /// Measurement registers of Intel TDX: MRTD and four run-time registers.
 pub const CC_REGISTERS: usize = 5;
@@ -78,17 +77,6 @@ impl<'a> CcLog<'a> {
             }
         }
         Ok(CcRegisters { alg, values, extended })
-    }
-
-    /// [`BootLog::grammar`] with the registers of this kind of machine. These fold several PCRs into one and some
-    /// firmware writes one separator for all of them, so the rules about separators being there are left out.
-    pub fn grammar(&self, alg: HashAlg, hasher: &impl Hasher) -> alloc::vec::Vec<GrammarFault> {
-        crate::grammar::faults(&self.0, alg, hasher, Registers::Cc)
-    }
-
-    /// [`BootLog::boot_state`] with the registers of this kind of machine.
-    pub fn boot_state(&self, alg: HashAlg, hasher: &impl Hasher) -> BootState<'a> {
-        crate::state::read(&self.0, alg, hasher, Registers::Cc)
     }
 }
 

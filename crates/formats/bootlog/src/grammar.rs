@@ -10,12 +10,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use avouch_tpm_wire::{HashAlg, Hasher};
-
-use crate::check::separators;
 use crate::content::{Content, NoAction, Separator, Variable};
 use crate::registers::Registers;
-use crate::{BootLog, Event, EventType, Guid, NO_PCR};
+use crate::{Checked, Event, EventType, Guid, NO_PCR};
 
 /// A breach of the grammar. The rule says how it weighs; the caller decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,19 +157,18 @@ pub(crate) fn secure_boot_variable(variable: &Variable<'_>) -> Option<usize> {
 }
 
 /// One pass over the log; at most two faults for an event.
-pub(crate) fn faults(log: &BootLog<'_>, alg: HashAlg, hasher: &impl Hasher, registers: Registers) -> Vec<GrammarFault> {
-    let mut reader = Reader::new(alg, hasher, registers);
-    for event in log.events() {
+pub(crate) fn faults(checked: &Checked<'_, '_>) -> Vec<GrammarFault> {
+    let mut reader = Reader::new(checked);
+    let events = checked.log().events();
+    for event in events {
         reader.event(event);
     }
-    reader.end(log.events().len());
+    reader.end(events.len());
     reader.faults
 }
 
-struct Reader<'h, H> {
-    alg: HashAlg,
-    hasher: &'h H,
-    known: [(avouch_tpm_wire::Digest, Separator); 4],
+struct Reader<'c, 'l, 'a> {
+    checked: &'c Checked<'l, 'a>,
     registers: Registers,
     closed: [bool; 8],
     pcr0_extended: bool,
@@ -183,13 +179,11 @@ struct Reader<'h, H> {
     faults: Vec<GrammarFault>,
 }
 
-impl<'h, H: Hasher> Reader<'h, H> {
-    fn new(alg: HashAlg, hasher: &'h H, registers: Registers) -> Self {
+impl<'c, 'l, 'a> Reader<'c, 'l, 'a> {
+    fn new(checked: &'c Checked<'l, 'a>) -> Self {
         Self {
-            alg,
-            hasher,
-            known: separators(alg, hasher),
-            registers,
+            checked,
+            registers: checked.registers(),
             closed: [false; 8],
             pcr0_extended: false,
             locality_seen: false,
@@ -210,7 +204,7 @@ impl<'h, H: Hasher> Reader<'h, H> {
         if event.pcr == NO_PCR {
             return self.fault(event, GrammarRule::NoRegister);
         }
-        if event.digest(self.alg).is_none() {
+        if event.digest(self.checked.alg()).is_none() {
             self.fault(event, GrammarRule::DigestMissing);
         }
         self.pcr0_extended |= event.pcr == 0;
@@ -259,12 +253,12 @@ impl<'h, H: Hasher> Reader<'h, H> {
     /// True when the event is a separator by type or, in the registers that have one, by digest.
     fn separator(&mut self, event: &Event<'_>) -> bool {
         let labelled = event.event_type == EventType::SEPARATOR;
-        let meaning = event.separator_digest(&self.known);
+        let meaning = event.separator_digest(self.checked.known());
         if meaning.is_none() && !labelled {
             return false;
         }
         match meaning {
-            None if event.digest(self.alg).is_some() => self.fault(event, GrammarRule::SeparatorDigest),
+            None if event.digest(self.checked.alg()).is_some() => self.fault(event, GrammarRule::SeparatorDigest),
             Some(_) if !labelled => self.fault(event, GrammarRule::SeparatorRelabelled),
             Some(Separator::Error) => self.fault(event, GrammarRule::ErrorSeparator),
             _ => {}
@@ -285,7 +279,7 @@ impl<'h, H: Hasher> Reader<'h, H> {
     /// PCR 7. Everything in it is a variable or an action, so all of it explains its digest. A variable is recognised by its data under any type but the one that names an authority: the digest
     /// covers the data and not the type.
     fn policy(&mut self, event: &Event<'_>) {
-        if self.registers == Registers::Pcr && !event.check_data(self.alg, self.hasher).proves_value() {
+        if self.registers == Registers::Pcr && !self.checked.data_check(event).proves_value() {
             self.fault(event, GrammarRule::PolicyNotCovered);
         }
         if event.event_type == EventType::EFI_VARIABLE_AUTHORITY {

@@ -8,8 +8,8 @@
 //!
 //! A log proves nothing by itself: event types and event data are not covered by the digests of most events, and only
 //! [`BootLog::replay`] against a quoted PCR shows that the digests were extended. An appraiser judges digests;
-//! [`Event::describe`] is for people. [`Event::check_data`] says which data the digests cover, [`BootLog::grammar`] what
-//! stands where it must not, [`BootLog::boot_state`] what booted and which of it is proven.
+//! [`Event::describe`] is for people. [`BootLog::check`] says which data the digests cover, [`Checked::grammar`] what stands
+//! where it must not, [`Checked::boot_state`] what booted and which of it is proven.
 //!
 //! Memory: an event costs about 100 bytes beside its log and is at least 12 bytes long, so a parsed log takes at most
 //! nine times its bytes; boot state and grammar add at most 200 bytes for an event.
@@ -29,6 +29,7 @@ mod assume;
 mod cc;
 pub mod cel;
 mod check;
+mod checked;
 pub mod content;
 mod cursor;
 mod describe;
@@ -48,6 +49,7 @@ mod text;
 pub use assume::{AssumedReplay, Assumption, ExitActions};
 pub use cc::{CC_REGISTERS, CcLog, CcRegisters, CcelTable, register_name};
 pub use check::DataCheck;
+pub use checked::Checked;
 pub use content::{Content, NoAction};
 pub use error::LogError;
 pub use event_type::EventType;

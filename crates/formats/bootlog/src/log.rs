@@ -5,9 +5,6 @@ use alloc::vec::Vec;
 use avouch_tpm_wire::{Digest, HashAlg, Hasher};
 
 use crate::cursor::Cursor;
-use crate::grammar::{self, GrammarFault};
-use crate::registers::Registers;
-use crate::state::{self, BootState};
 use crate::{EventType, LogError, PcrBank, ReplayError, replay};
 
 /// Most events taken from one log. Real logs hold 20 to 300; boot loaders that measure every command stay below
@@ -133,18 +130,6 @@ impl<'a> BootLog<'a> {
     /// [`ReplayError::NoBank`] when the log has no digests for the bank.
     pub fn replay(&self, alg: HashAlg, hasher: &impl Hasher) -> Result<PcrBank, ReplayError> {
         replay::replay_from(self, alg, hasher, None)
-    }
-
-    /// Judges what stands where, see [`crate::GrammarRule`]; one pass, at most three faults for an event. Separators
-    /// are found by their digest in `alg`.
-    pub fn grammar(&self, alg: HashAlg, hasher: &impl Hasher) -> Vec<GrammarFault> {
-        grammar::faults(self, alg, hasher, Registers::Pcr)
-    }
-
-    /// Collects what booted. Each fact says whether the digest in `alg` covers it; one pass that hashes the event data
-    /// once or a few times.
-    pub fn boot_state(&self, alg: HashAlg, hasher: &impl Hasher) -> BootState<'a> {
-        state::read(self, alg, hasher, Registers::Pcr)
     }
 
     /// The locality that the firmware says TPM2_Startup came from (PFP section 10.4.5.3); `None` when it says nothing,

@@ -6,6 +6,7 @@ mod firmware;
 mod ima;
 
 pub(crate) use self::boot::BootJudged;
+use self::boot::SentLog;
 use avouch_protocol::{Challenge, Hash, KeyLost};
 
 use crate::chain::{self, ProvenReports};
@@ -136,8 +137,8 @@ fn judge_logs(
     let (track, fork) = note_session(quote, previous, context, &mut judgement.momentary);
     let mut verdict = Verdict::empty(&quote.challenge, context);
     verdict.session = Some(session_facts(quote, logs.ima.proof.count));
-    let bank = quote.selection.bank;
-    verdict.booted = logs.boot.sent.as_ref().map(|log| boot::summary(&log.boot_state(bank, &avouch_crypto::Hash)));
+    let sent = logs.boot.sent.as_ref().map(|log| SentLog::of(log, quote.selection.bank));
+    verdict.booted = sent.as_ref().map(|sent| boot::summary(&sent.state));
     let mut judged = vec![ClaimName::Quote, ClaimName::Session, ClaimName::Logs];
     let policy = applicable(policy, &quote.challenge, &mut judgement.momentary);
     let mut proof = logs.ima.proof.clone();
@@ -154,7 +155,7 @@ fn judge_logs(
     // The copy does not go away by keeping quiet.
     note_fork(fork, &mut judgement.lasting);
     if let Policies::Judge(policy) = policy {
-        if boot::judge(logs, policy, context, &mut boot.judged, &mut judgement) {
+        if boot::judge(logs, sent.as_ref(), policy, context, &mut boot.judged, &mut judgement) {
             judged.push(ClaimName::Boot);
         }
         let rules = ima::Rules { tables: &policy.ima, now: context.now, seen };

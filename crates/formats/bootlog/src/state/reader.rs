@@ -1,26 +1,25 @@
 //! The pass that collects the facts.
 
-use avouch_tpm_wire::{Digest, HashAlg, Hasher};
+use avouch_tpm_wire::Digest;
 
 use super::{BootOption, BootState, Contradiction, Fact, LoadedImage, SecureBoot, loaders};
-use crate::check::{DataCheck, separators};
 use crate::content::{Content, LoadOption, Separator, Variable};
 use crate::grammar::secure_boot_variable;
 use crate::registers::Registers;
-use crate::{BootLog, Event, EventType, Guid};
+use crate::{Checked, DataCheck, Event, EventType, Guid};
 
-pub(crate) fn read<'a>(log: &BootLog<'a>, alg: HashAlg, hasher: &impl Hasher, registers: Registers) -> BootState<'a> {
+pub(crate) fn read<'a>(checked: &Checked<'_, 'a>) -> BootState<'a> {
     let mut reader = Reader {
-        known: separators(alg, hasher),
-        registers,
+        known: *checked.known(),
+        registers: checked.registers(),
         closed: [false; 8],
         secure_boot_twice: false,
         state: BootState::default(),
     };
-    for event in log.events().iter().filter(|event| event.extends()) {
+    for event in checked.log().events().iter().filter(|event| event.extends()) {
         // Without a digest in this bank the event is no part of what this bank proves.
-        let Some(digest) = event.digest(alg) else { continue };
-        reader.event(event, digest, event.check_data(alg, hasher));
+        let Some(digest) = event.digest(checked.alg()) else { continue };
+        reader.event(event, digest, checked.data_check(event));
     }
     reader.end()
 }

@@ -12,12 +12,12 @@ const CONFIG: EventType = EventType::EFI_VARIABLE_DRIVER_CONFIG;
 /// `(register, rule)` of every fault.
 fn faults(boot: &Boot) -> Vec<(u32, GrammarRule)> {
     let log = BootLog::parse(&boot.0).unwrap();
-    log.grammar(HashAlg::Sha256, &Hash).iter().map(|fault| (fault.pcr, fault.rule)).collect()
+    log.check(HashAlg::Sha256, &Hash).grammar().iter().map(|fault| (fault.pcr, fault.rule)).collect()
 }
 
 fn secure_boot(boot: &Boot) -> (Option<SecureBoot>, Vec<Contradiction>) {
     let log = BootLog::parse(&boot.0).unwrap();
-    let state = log.boot_state(HashAlg::Sha256, &Hash);
+    let state = log.check(HashAlg::Sha256, &Hash).boot_state();
     (state.secure_boot.map(|fact| fact.value), state.contradictions)
 }
 
@@ -61,7 +61,7 @@ fn b1_data_that_are_not_what_was_extended_are_not_covered() {
     let boot =
         Boot::new().hashing(7, CONFIG, &variable(GLOBAL, "SecureBoot", &[1]), &variable(GLOBAL, "SecureBoot", &[0]));
     let log = BootLog::parse(&boot.0).unwrap();
-    let fact = log.boot_state(HashAlg::Sha256, &Hash).secure_boot.unwrap();
+    let fact = log.check(HashAlg::Sha256, &Hash).boot_state().secure_boot.unwrap();
     assert!(!fact.covered());
 }
 
@@ -117,7 +117,7 @@ fn b6_a_bank_without_digests_is_named() {
         agile_event(&mut log, pcr, SEPARATOR, &[(SHA1, &[7; 20])], &[0; 4]);
     }
     let log = BootLog::parse(&log).unwrap();
-    let faults = log.grammar(HashAlg::Sha256, &Hash);
+    let faults = log.check(HashAlg::Sha256, &Hash).grammar();
     assert_eq!(faults.iter().filter(|fault| fault.rule == GrammarRule::MissingSeparator).count(), 8);
     assert_eq!(faults.iter().filter(|fault| fault.rule == GrammarRule::DigestMissing).count(), 8);
 }
@@ -148,7 +148,7 @@ fn b16_an_unknown_type_is_listed_and_breaks_nothing() {
     assert_eq!(faults(&boot), [(2, GrammarRule::UnknownType)]);
     assert_eq!(GrammarRule::UnknownType.weight(), Weight::Unknown);
     let log = BootLog::parse(&boot.0).unwrap();
-    assert_eq!(log.boot_state(HashAlg::Sha256, &Hash).unknown, [log.events().len() - 1]);
+    assert_eq!(log.check(HashAlg::Sha256, &Hash).boot_state().unknown, [log.events().len() - 1]);
 }
 
 #[test]

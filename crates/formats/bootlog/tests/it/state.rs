@@ -12,7 +12,7 @@ use crate::golden::recorded;
 fn a_recorded_boot_is_told_with_its_proof() {
     let bytes = recorded("uefi-sb-custompolicy");
     let log = BootLog::parse(&bytes).unwrap();
-    let state = log.boot_state(HashAlg::Sha256, &Hash);
+    let state = log.check(HashAlg::Sha256, &Hash).boot_state();
     let secure_boot = state.secure_boot.unwrap();
     assert_eq!((secure_boot.value, secure_boot.covered()), (SecureBoot::On, true));
     for (guid, name) in [
@@ -38,16 +38,16 @@ fn a_recorded_boot_is_told_with_its_proof() {
         state.boot_options.iter().any(|fact| fact.value.option.is_some_and(|option| option.description == *"UiApp"))
     );
     assert!(state.contradictions.is_empty() && state.unknown.is_empty());
-    assert_eq!(log.grammar(HashAlg::Sha256, &Hash), []);
+    assert_eq!(log.check(HashAlg::Sha256, &Hash).grammar(), []);
 }
 
 #[test]
 fn a_boot_without_secure_boot_says_so() {
     let bytes = recorded("uefi-nosb");
-    let state = BootLog::parse(&bytes).unwrap().boot_state(HashAlg::Sha256, &Hash);
+    let state = BootLog::parse(&bytes).unwrap().check(HashAlg::Sha256, &Hash).boot_state();
     assert_eq!(state.secure_boot.unwrap().value, SecureBoot::Off);
     let seabios = recorded("seabios");
-    assert_eq!(BootLog::parse(&seabios).unwrap().boot_state(HashAlg::Sha256, &Hash).secure_boot, None);
+    assert_eq!(BootLog::parse(&seabios).unwrap().check(HashAlg::Sha256, &Hash).boot_state().secure_boot, None);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_grub_and_shim_measure_is_sorted() {
         .hashing(14, ipl, b"MokList\0", b"list")
         .hashing(7, EventType::EFI_VARIABLE_AUTHORITY, &variable(SHIM, "SbatLevel", b"sbat,1\n"), b"other");
     let log = BootLog::parse(&boot.0).unwrap();
-    let state = log.boot_state(HashAlg::Sha256, &Hash);
+    let state = log.check(HashAlg::Sha256, &Hash).boot_state();
     let lines: Vec<String> = state.command_lines.iter().map(|line| line.value.text.unwrap().to_string()).collect();
     assert_eq!(lines, ["/vmlinuz root=/dev/vda"; 2]);
     assert!(state.command_lines.iter().all(|line| line.check == DataCheck::ValueCovered));
@@ -78,7 +78,7 @@ fn a_command_line_of_systemd_is_covered() {
     let line = utf16("root=/dev/vda ro\0");
     let boot = Boot::new().event(12, EventType::IPL, &line).event(11, EventType::IPL, b"enter-initrd");
     let log = BootLog::parse(&boot.0).unwrap();
-    let state = log.boot_state(HashAlg::Sha256, &Hash);
+    let state = log.check(HashAlg::Sha256, &Hash).boot_state();
     let fact = state.command_lines[0];
     assert!(fact.covered() && fact.value.text.unwrap() == *"root=/dev/vda ro");
     assert!(state.phases[0].covered() && state.phases[0].value == *"enter-initrd");

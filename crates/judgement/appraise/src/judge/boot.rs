@@ -14,7 +14,7 @@ mod grammar;
 mod summary;
 
 use avouch_bootlog::content::NoAction;
-use avouch_bootlog::{BootLog, Content};
+use avouch_bootlog::{BootLog, BootState, Checked, Content};
 use avouch_crypto::Hash as Sha;
 use avouch_ima::IMA_PCR;
 use avouch_tpm_wire::HashAlg;
@@ -29,10 +29,25 @@ use crate::finding::{Finding, Findings, Place};
 use crate::policy::{ConfirmedBoot, Policy};
 use crate::replay::ReplayedLogs;
 
+/// A boot log that came with the evidence: its data are held against their digests once for all who look.
+pub(super) struct SentLog<'l, 'a> {
+    checked: Checked<'l, 'a>,
+    pub(super) state: BootState<'a>,
+}
+
+impl<'l, 'a> SentLog<'l, 'a> {
+    pub(super) fn of(log: &'l BootLog<'a>, bank: HashAlg) -> Self {
+        let checked = log.check(bank, &Sha);
+        let state = checked.boot_state();
+        Self { checked, state }
+    }
+}
+
 /// Judges the boot once per boot session; later rounds keep what was found, and `judged` what was seen. False when
 /// nothing could be compared.
 pub(super) fn judge(
     logs: &ReplayedLogs<'_>,
+    sent: Option<&SentLog<'_, '_>>,
     policy: &Policy,
     context: &Context<'_>,
     judged: &mut BootJudged,
@@ -44,19 +59,19 @@ pub(super) fn judge(
         return true;
     }
     // A new boot session and a new policy owe the log, so there is one; without it nothing was compared.
-    let Some(log) = &logs.boot.sent else { return false };
+    let Some(SentLog { checked, state }) = sent else { return false };
+    let log = checked.log();
     let bank = logs.quote.selection.bank;
     let sources = Sources { tables: &policy.boot, confirmed, now: context.now, bank };
     let pcrs: Vec<u32> = logs.quote.selection.pcrs().filter(|pcr| *pcr != IMA_PCR).collect();
-    let mut boot = Boot { log, sources: &sources, judged, findings: &mut judgement.lasting };
+    let mut boot = Boot { checked, sources: &sources, judged, findings: &mut judgement.lasting };
     for pcr in &pcrs {
         boot.pcr(*pcr);
     }
     let selection = logs.quote.selection;
-    grammar::judge(log, selection, judged, &mut judgement.lasting);
-    let state = log.boot_state(bank, &Sha);
+    grammar::judge(checked, selection, judged, &mut judgement.lasting);
     let (sources, findings) = (&sources, &mut judgement.lasting);
-    Demands { log, state: &state, sources, selection, judged: &mut *judged, findings }.judge();
+    Demands { log, state, sources, selection, judged: &mut *judged, findings }.judge();
     statements(log, judged);
     true
 }
@@ -97,7 +112,7 @@ fn references<'p>(
 
 /// One boot under judgement.
 struct Boot<'j, 'a> {
-    log: &'j BootLog<'a>,
+    checked: &'j Checked<'j, 'a>,
     sources: &'j Sources<'j>,
     judged: &'j mut BootJudged,
     findings: &'j mut Findings,
@@ -107,11 +122,15 @@ impl Boot<'_, '_> {
     fn pcr(&mut self, pcr: u32) {
         let sources = self.sources;
         let events: Vec<Measured<'_, '_>> = self
-            .log
+            .checked
+            .log()
             .events()
             .iter()
             .filter(|event| event.pcr == pcr && event.extends())
-            .filter_map(|event| Some(Measured { event, digest: event.digest(sources.bank)? }))
+            .filter_map(|event| {
+                let check = self.checked.data_check(event);
+                Some(Measured { event, digest: event.digest(sources.bank)?, check })
+            })
             .collect();
         let denied: Vec<_> = events.iter().map(|event| sources.denied(event)).collect();
         for (event, why) in events.iter().zip(&denied).filter_map(|(event, why)| Some((event, why.as_ref()?))) {

@@ -72,7 +72,7 @@ fn read(bytes: &[u8]) -> Result<BootLogSeen, String> {
     let bank = log.replay(HashAlg::Sha256, &Sha).map_err(|error| error.to_string())?;
     let pcr7 = bank.value(PCR).and_then(|value| value.as_bytes().try_into().ok()).map(Hash);
     let pcr7 = pcr7.ok_or("the boot log does not say what PCR 7 must be")?;
-    let state = log.boot_state(HashAlg::Sha256, &Sha);
+    let state = log.check(HashAlg::Sha256, &Sha).boot_state();
     // What the digest does not cover is not proven by PCR 7, whoever wrote it there.
     let fact = state.secure_boot.filter(|fact| fact.covered());
     let fact = fact.ok_or("the boot log does not say, or says twice, whether Secure Boot was on")?;

@@ -35,15 +35,15 @@ impl<'a> Log<'a> {
 
     fn state(&self, bank: HashAlg) -> BootState<'a> {
         match self {
-            Self::Pcr(log) => log.boot_state(bank, &Hash),
-            Self::Cc(log) => log.boot_state(bank, &Hash),
+            Self::Pcr(log) => log.check(bank, &Hash).boot_state(),
+            Self::Cc(log) => log.check(bank, &Hash).boot_state(),
         }
     }
 
     fn grammar(&self, bank: HashAlg) -> Vec<GrammarFault> {
         match self {
-            Self::Pcr(log) => log.grammar(bank, &Hash),
-            Self::Cc(log) => log.grammar(bank, &Hash),
+            Self::Pcr(log) => log.check(bank, &Hash).grammar(),
+            Self::Cc(log) => log.check(bank, &Hash).grammar(),
         }
     }
 }

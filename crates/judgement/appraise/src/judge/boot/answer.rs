@@ -1,7 +1,6 @@
 //! One event's answer: good by a source, bad, or unknown.
 
 use avouch_bootlog::{Content, DataCheck, Event};
-use avouch_crypto::Hash as Sha;
 use avouch_tpm_wire::{Digest, HashAlg};
 
 use crate::code::FindingCode;
@@ -13,6 +12,8 @@ use crate::text::{hex, printable};
 pub(super) struct Measured<'l, 'a> {
     pub(super) event: &'l Event<'a>,
     pub(super) digest: Digest,
+    /// What of its data the digest covers.
+    pub(super) check: DataCheck,
 }
 
 /// Everything that can say what an event is.
@@ -48,7 +49,7 @@ impl<'p> Sources<'p> {
         if let Some(why) = self.tables.denied.get(measured.digest.as_bytes()) {
             return Some(format!("is denied: {why}"));
         }
-        let rule = self.rule(measured.event).filter(|rule| !rule.good)?;
+        let rule = self.rule(measured).filter(|rule| !rule.good)?;
         Some(format!("is bad by a rule of {}: {}", rule.owner, rule.why))
     }
 
@@ -77,7 +78,7 @@ impl<'p> Sources<'p> {
             Some(update) if update.holds(self.now) => return Answer::Good(Source::Pending(update)),
             _ => {}
         }
-        match self.rule(measured.event) {
+        match self.rule(measured) {
             Some(rule) if rule.good => Answer::Good(Source::Rule(rule)),
             _ => Answer::Unknown { lapsed: updates.first().copied() },
         }
@@ -99,12 +100,12 @@ impl<'p> Sources<'p> {
 
     /// The first rule that matches. Variable and text are conditions on data, which hold only where the digest covers
     /// the data.
-    fn rule(&self, event: &Event<'_>) -> Option<&'p Rule> {
-        let check = event.check_data(self.bank, &Sha);
+    fn rule(&self, measured: &Measured<'_, '_>) -> Option<&'p Rule> {
+        let Measured { event, check, .. } = measured;
         self.tables.rules.iter().find(|rule| {
             rule.pcr == event.pcr
                 && rule.event_type.is_none_or(|kind| kind == event.event_type)
-                && rule.variable.as_ref().is_none_or(|name| check == DataCheck::Covered && is_variable(event, name))
+                && rule.variable.as_ref().is_none_or(|name| *check == DataCheck::Covered && is_variable(event, name))
                 && rule.text.as_ref().is_none_or(|text| check.proves_value() && is_text(event, text))
         })
     }

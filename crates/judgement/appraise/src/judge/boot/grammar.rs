@@ -1,7 +1,6 @@
 //! What stands where: breaches of the boot log's grammar in the quoted PCRs, by how they weigh.
 
-use avouch_bootlog::{BootLog, GrammarFault, GrammarRule, Weight};
-use avouch_crypto::Hash as Sha;
+use avouch_bootlog::{BootLog, Checked, GrammarFault, GrammarRule, Weight};
 use avouch_tpm_wire::PcrSelection;
 
 use super::explained::BootJudged;
@@ -10,8 +9,14 @@ use crate::finding::{Finding, Findings, Place};
 
 /// Real machines do odd things and confirm them: those are holes where one confirmed boot explains the PCR, and
 /// failures elsewhere. A PCR without its separator and an error in place of one are never taken.
-pub(super) fn judge(log: &BootLog<'_>, selection: PcrSelection, judged: &mut BootJudged, findings: &mut Findings) {
-    for fault in log.grammar(selection.bank, &Sha) {
+pub(super) fn judge(
+    checked: &Checked<'_, '_>,
+    selection: PcrSelection,
+    judged: &mut BootJudged,
+    findings: &mut Findings,
+) {
+    let log = checked.log();
+    for fault in checked.grammar() {
         if !selection.pcrs().any(|pcr| pcr == fault.pcr) {
             continue;
         }

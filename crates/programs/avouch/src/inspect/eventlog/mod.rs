@@ -11,7 +11,9 @@ mod state;
 use std::collections::BTreeMap;
 
 use avouch_bootlog::cel::{CelContent, CelWriter, Register};
-use avouch_bootlog::{BootLog, CcLog, DataCheck, Event, EventType, FinalEvents, Format, GrammarFault, NO_PCR, Weight};
+use avouch_bootlog::{
+    BootLog, CcLog, Checked, DataCheck, Event, EventType, FinalEvents, Format, GrammarFault, NO_PCR, Weight,
+};
 use avouch_crypto::Hash;
 use avouch_tpm_wire::HashAlg;
 use data_encoding::HEXLOWER;
@@ -126,8 +128,13 @@ fn facts(log: BootLog<'_>, used: usize, cut: bool, options: &Options, problems: 
     }
     if let Some(bank) = reading_bank(&log, options) {
         facts.read_in = Some(bank.name());
-        data_checks(&log, bank, &mut facts, problems);
-        meaning(log, bank, confidential, &mut facts, problems);
+        let checked = log.check(bank, &Hash);
+        data_checks(&checked, &mut facts, problems);
+        match confidential.then(|| CcLog::try_from(log.clone())) {
+            None => meaning(&checked, &mut facts, problems),
+            Some(Ok(log)) => meaning(&log.check(bank, &Hash), &mut facts, problems),
+            Some(Err(error)) => problems.push(Problem::at(error.offset(), error)),
+        }
     }
     facts
 }
@@ -148,9 +155,9 @@ fn reading_bank(log: &BootLog<'_>, options: &Options) -> Option<HashAlg> {
     order.into_iter().find(wanted)
 }
 
-fn data_checks(log: &BootLog<'_>, bank: HashAlg, facts: &mut EventLog, problems: &mut Vec<Problem>) {
-    for event in log.events().iter().filter(|event| event.extends()) {
-        match event.check_data(bank, &Hash) {
+fn data_checks(checked: &Checked<'_, '_>, facts: &mut EventLog, problems: &mut Vec<Problem>) {
+    for event in checked.log().events().iter().filter(|event| event.extends()) {
+        match checked.data_check(event) {
             DataCheck::Differs => {
                 facts.data_differs.push(event.index);
                 let what = format!(
@@ -166,27 +173,13 @@ fn data_checks(log: &BootLog<'_>, bank: HashAlg, facts: &mut EventLog, problems:
     }
 }
 
-fn meaning(log: BootLog<'_>, bank: HashAlg, confidential: bool, facts: &mut EventLog, problems: &mut Vec<Problem>) {
-    let offsets: Vec<usize> = log.events().iter().map(|event| event.offset).collect();
-    let faults = if confidential {
-        match CcLog::try_from(log) {
-            Ok(log) => {
-                facts.boot_state = Some(State::of(&log.boot_state(bank, &Hash)));
-                log.grammar(bank, &Hash)
-            }
-            Err(error) => {
-                problems.push(Problem::at(error.offset(), error));
-                return;
-            }
-        }
-    } else {
-        facts.boot_state = Some(State::of(&log.boot_state(bank, &Hash)));
-        log.grammar(bank, &Hash)
-    };
+fn meaning(checked: &Checked<'_, '_>, facts: &mut EventLog, problems: &mut Vec<Problem>) {
+    facts.boot_state = Some(State::of(&checked.boot_state()));
+    let faults = checked.grammar();
     facts.grammar = faults.iter().map(breach).collect();
     let heavy = faults.iter().filter(|fault| fault.rule.weight() == Weight::Contradiction);
-    problems.extend(heavy.map(|fault| match offsets.get(fault.event) {
-        Some(offset) => Problem::at(*offset, fault),
+    problems.extend(heavy.map(|fault| match checked.log().events().get(fault.event) {
+        Some(event) => Problem::at(event.offset, fault),
         None => Problem::new(fault),
     }));
 }
