@@ -91,17 +91,22 @@ fn a_gate_follows_the_servers_word_through_pass_fail_and_silence() {
     assert_eq!(fs::read(appliance.path("receipt.json")).unwrap(), word);
     assert_eq!(appliance.refresh()["state"], "attested");
     appliance.kill();
-    if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root gives a program another CLOCK_BOOTTIME");
-        return;
+    let ahead = ["--time", "--boottime", "3600", "--fork", "--kill-child"];
+    let may = Command::new("unshare").args(ahead).arg("true").output().is_ok_and(|output| output.status.success());
+    if may {
+        appliance.start_by(|gate: Command| {
+            let mut command = Command::new("unshare");
+            command.args(ahead).arg(gate.get_program()).args(gate.get_args());
+            command.env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
+            command
+        });
+    } else {
+        // Where no program may have another CLOCK_BOOTTIME, the word was given for no time at all.
+        let mut word: serde_json::Value = serde_json::from_slice(&word).unwrap();
+        word["expires"] = word["time"].clone();
+        fs::write(appliance.path("receipt.json"), word.to_string()).unwrap();
+        appliance.start();
     }
-    let later = |gate: Command| {
-        let mut command = Command::new("unshare");
-        command.args(["--time", "--boottime", "3600", "--fork", "--kill-child"]).arg(gate.get_program());
-        command.args(gate.get_args()).env_remove("CREDENTIALS_DIRECTORY").env_remove("NOTIFY_SOCKET");
-        command
-    };
-    appliance.start_by(later);
     assert_eq!(appliance.settled(), (503, "degraded".into()), "{}", appliance.told());
     let last = appliance.lines().pop().unwrap();
     assert_eq!((codes(&last), &last["trigger"]), (vec!["SERVER_SILENT".to_owned()], &"start".into()));
