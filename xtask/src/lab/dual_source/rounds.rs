@@ -143,10 +143,9 @@ fn each_file(folder: &Path, visit: &mut impl FnMut(&Path, &[u8]) -> Result<()>) 
 
 fn changed_agent(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<()> {
     machine.run("changed-agent", SCRIPT_DEADLINE)?;
-    let answer = scene.wait(NODE, |answer| answer["node"]["verdict"] == "fail")?;
-    let text = answer["node"]["detail"].to_string();
-    ensure!(text.contains("/run/other/avouch-agent"), "the verdict does not name the program: {text}");
-    Ok(())
+    // The dm-verity device of before has its table in the list and fails the node already.
+    let names = |answer: &Value| answer["node"]["detail"].to_string().contains("/run/other/avouch-agent");
+    scene.wait(NODE, |answer| answer["node"]["verdict"] == "fail" && names(answer)).map(drop)
 }
 
 fn reboot(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<()> {
