@@ -173,7 +173,11 @@ fn approved_boot(scene: &Scene<'_>, scenarios: &[&&Scenario]) -> Tally {
 
 impl Scene<'_> {
     pub(super) fn wait(&self, node: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        self.verifier.borrow().wait(node, VERDICT_DEADLINE, wanted)
+        self.wait_for(node, VERDICT_DEADLINE, wanted)
+    }
+
+    pub(super) fn wait_for(&self, node: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.verifier.borrow().wait(node, limit, wanted)
     }
 
     /// Waits for a pass that rests on record `seq` or a later one.

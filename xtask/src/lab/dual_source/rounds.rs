@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use avouch_lab::{Machine, Node, PowerOn};
@@ -30,6 +31,10 @@ const SECRETS: [&str; 5] = [
     "canary-argument-6b1f",
     "canary-user-6b1f",
 ];
+
+/// The cap needs three rounds: two looks that find the same, and a quote over what that extended. With the units of these
+/// scenarios a look takes half a minute under emulation.
+const CAP_DEADLINE: Duration = Duration::from_secs(240);
 
 /// The node of the shared boot.
 const NODE: &str = "lab";
@@ -158,12 +163,13 @@ fn cap(scene: &Scene<'_>, machine: &mut Machine<'_>) -> Result<()> {
     ensure!(machine.run("cap-on", SCRIPT_DEADLINE)?.status == 0, "the cap could not be switched on");
     scene.passes_again(NODE)?;
     ensure!(machine.run("write-memory-max", SCRIPT_DEADLINE)?.status == 0, "memory.max could not be written");
-    let capped = scene.wait(NODE, |answer| answer.to_string().contains("NODE_CAPPED"));
+    let capped = scene.wait_for(NODE, CAP_DEADLINE, |answer| answer.to_string().contains("NODE_CAPPED"));
     ensure!(machine.run("heal", SCRIPT_DEADLINE)?.status == 0, "memory.max could not be restored");
     capped?;
     // Nothing is wrong any more, and two rounds later it still fails.
     let head = scene.head(NODE)?;
-    let answer = scene.wait(NODE, |answer| answer["node"]["head_seq"].as_u64().is_some_and(|at| at >= head + 3))?;
+    let later = |answer: &Value| answer["node"]["head_seq"].as_u64().is_some_and(|at| at >= head + 3);
+    let answer = scene.wait_for(NODE, CAP_DEADLINE, later)?;
     ensure!(answer["node"]["verdict"] == "fail", "it stands at {}", answer["node"]["verdict"]);
     ensure!(answer.to_string().contains("NODE_CAPPED"), "it fails for another reason: {answer}");
     Ok(())
