@@ -42,7 +42,7 @@ const ALL: [(Suite, u64); 8] = [
     (Suite::Corpus, 60),
     (Suite::Mutations, 180),
     (Suite::Faults, 180),
-    (Suite::Lab, 360),
+    (Suite::Lab, 420),
     (Suite::Demo, 180),
 ];
 
