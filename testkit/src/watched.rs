@@ -1,10 +1,13 @@
 //! The usual beginning of a test of reports.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use avouch_agent::collector::Witnesses;
 use avouch_agent::config::Cap;
 use avouch_appraise::PolicyDraft;
 use avouch_protocol::Receipt;
+use avouch_server::{Pcrs, Pipeline};
 use serde_json::{Value, json};
 
 use crate::{Attester, Factory, Machine, Said, Site, node_ima_policy, policy_for, skip_without_swtpm};
@@ -69,7 +72,9 @@ impl Watched {
         cap: Option<Cap>,
     ) -> Result<Option<Self>> {
         let Some(factory) = skip_without_swtpm()? else { return Ok(None) };
-        let site = Site::start(&factory)?;
+        let pcrs = if cap.is_some() { Pcrs::parse("sha256:0-15") } else { Some(Pcrs::DEFAULT) };
+        let pcrs = pcrs.context("a selection that is read")?;
+        let site = Site::with(&factory, |config| config.pcrs = pcrs, Arc::new(Pipeline))?;
         let machine = Machine::new(&factory, 0)?;
         let policy = policy_for(&machine.boot_log, &machine.list()?, node_ima_policy(), site.pcrs())?;
         let attester = Attester::start(machine, witnesses, cap)?;

@@ -62,9 +62,6 @@ async fn make(app: &Arc<App>, now: u64, node: &Standing) -> Result<OpenChallenge
     // A session that cannot be read proves nothing: everything is owed, and the appraisal says why.
     let session = node.session.as_deref().and_then(|bytes| Session::from_cbor(bytes).ok());
     let bank = HashAlg::from_id(app.pcrs.bank);
-    let cap_pcr = cap_pcr(app, policy_ref).await?;
-    // Whatever is quoted otherwise: a cap in a PCR that no quote covers would not be seen.
-    let cap = cap_pcr.and_then(|pcr| 1_u32.checked_shl(pcr.into())).unwrap_or(0);
     let challenge = Challenge {
         v: VERSION,
         origin: app.origin.clone(),
@@ -75,12 +72,12 @@ async fn make(app: &Arc<App>, now: u64, node: &Standing) -> Result<OpenChallenge
         base: Hash::ZERO,
         server_nonce: server_nonce(app, now, round.0, &node.tag, seq).await?,
         pcr_bank: app.pcrs.bank,
-        pcr_mask: app.pcrs.mask | cap,
+        pcr_mask: app.pcrs.mask,
         policy_ref,
         offsets: session.as_ref().map(|session| session.offsets(&policy_ref)).unwrap_or_default(),
         deadline: round.closes(app.interval),
         chain_pcr: session.as_ref().zip(bank).and_then(|(session, bank)| session.chain_pcr(bank, app.pcrs.mask)),
-        cap_pcr,
+        cap_pcr: cap_pcr(app, policy_ref).await?,
     };
     Ok(OpenChallenge { seq, round: round.0, bytes: challenge.to_cbor(), deadline: challenge.deadline })
 }
