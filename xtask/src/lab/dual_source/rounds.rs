@@ -78,7 +78,7 @@ fn demand_levels(scene: &Scene<'_>) -> Result<()> {
         "required": REQUIRED,
         "not_applicable": [],
         "tolerate_inconclusive": false,
-        "cap": {"pcr": 15, "on": ["V4.memory.max.*"]},
+        "cap": {"pcr": 14, "on": ["V4.memory.max.*"]},
     });
     let file = scene.folder.join("levels.json");
     fs::write(&file, serde_json::to_vec_pretty(&policy)?)?;
