@@ -1,8 +1,8 @@
 //! `gate baseline`: what the files of this machine should be, read by a person and signed with a key kept elsewhere.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use avouch_attestor::{BaselineFile, DeploymentSetting, PinnedBaseline, Settings, SignedBaseline};
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::GateError;
 use super::arguments::{BaselineCreateArgs, BaselineShowArgs, BaselineSignArgs};
+use super::commands::read;
 use super::facts::{Reader, Request};
 use crate::clock::{rfc3339, wall_clock_ms};
 use crate::durable;
@@ -21,7 +22,7 @@ use crate::intent::{answered_yes, printable};
 /// A baseline holds no secret.
 const FILE_MODE: u32 = 0o644;
 /// Base64 in the envelope takes four bytes for three; what is longer than this is no baseline.
-const MAX_BYTES: u64 = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// What this machine is now; the text of the file.
 pub(super) fn create(mut settings: Settings, args: &BaselineCreateArgs) -> Result<Option<String>, GateError> {
@@ -56,7 +57,7 @@ fn wanted(settings: &Settings) -> impl Iterator<Item = String> {
 
 /// Signs exactly the bytes that were read and shown.
 pub(super) fn sign(args: &BaselineSignArgs, say: impl Fn(&str)) -> Result<(), GateError> {
-    let bytes = read(&args.baseline)?;
+    let bytes = read(&args.baseline, MAX_BYTES)?;
     let wrong = |error| GateError::Baseline { path: args.baseline.clone(), error };
     let file = BaselineFile::from_json(&bytes).map_err(wrong)?;
     let key = private_key(&args.key)?;
@@ -76,7 +77,7 @@ pub(super) fn show(settings: &Settings, args: &BaselineShowArgs) -> Result<Strin
     let pinned = settings.baseline.as_ref();
     let path = args.baseline.clone().or_else(|| pinned.map(|pinned| pinned.path.clone()));
     let path = path.ok_or(GateError::NotNamed("baseline"))?;
-    let bytes = read(&path)?;
+    let bytes = read(&path, MAX_BYTES)?;
     let wrong = |error| GateError::Baseline { path: path.clone(), error };
     let (file, by) = match SignedBaseline::from_json(&bytes) {
         Ok(signed) => (signed_by(&signed, pinned, &path)?, "signed by the key of the settings"),
@@ -124,10 +125,4 @@ fn private_key(path: &Path) -> Result<SigningKey, GateError> {
     let pem = fs::read_to_string(path).map_err(|error| GateError::Read { path: path.to_owned(), error })?;
     let pem = Zeroizing::new(pem);
     SigningKey::from_pem(&pem).map_err(|error| GateError::Key { path: path.to_owned(), error })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, GateError> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| GateError::Read { path: path.to_owned(), error })
 }

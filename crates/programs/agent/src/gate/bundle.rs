@@ -1,8 +1,6 @@
 //! `gate verify-bundle`: a saved bundle, checked on any machine.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use avouch_attestor::audit::MAX_LINE_BYTES;
@@ -12,11 +10,8 @@ use zeroize::Zeroizing;
 
 use super::GateError;
 use super::arguments::VerifyBundleArgs;
-use super::commands::{say, say_json};
+use super::commands::{MAX_KEY_BYTES, read, say, say_json};
 use crate::cli::Exit;
-
-/// Longest file of a key; one byte more shows that it is none.
-const MAX_KEY_BYTES: usize = 16 << 10;
 
 /// Does what `args` ask for.
 pub(super) fn verify(args: &VerifyBundleArgs) -> Result<Exit, GateError> {
@@ -67,12 +62,4 @@ fn pinned(path: &Path) -> Result<PinnedAk, GateError> {
     let wrong =
         |why: avouch_attestor::PinnedAkError| GateError::KeyFile { path: path.to_owned(), why: why.to_string() };
     PinnedAk::read(&read(path, MAX_KEY_BYTES)?).map_err(wrong)
-}
-
-/// At most one byte more than `most`, by which a longer file is refused.
-fn read(path: &Path, most: usize) -> Result<Vec<u8>, GateError> {
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| GateError::Read { path: path.to_owned(), error })
 }

@@ -1,6 +1,8 @@
 //! What each command of `gate` does, from its arguments to its exit status.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use avouch_attestor::{AttestAnswer, ErrorAnswer, LocalUrl, Settings, StatusAnswer};
@@ -20,6 +22,9 @@ use super::wait::Wait;
 use super::{GateError, baseline, bundle, key, log, settings, status};
 use crate::cli::Exit;
 use crate::config::Config;
+
+/// Longest file of a key; one byte more shows that it is none.
+pub(super) const MAX_KEY_BYTES: usize = 16 << 10;
 
 /// How long a person waits for an answer; an acknowledgement takes a whole run.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -163,6 +168,14 @@ impl Opened {
 
 fn word_of(body: &Bytes) -> String {
     serde_json::from_slice::<ErrorAnswer>(body).map_or_else(|_| "no reason".to_owned(), |answer| answer.error)
+}
+
+/// At most one byte more than `most`, by which a longer file is refused.
+pub(super) fn read(path: &Path, most: usize) -> Result<Vec<u8>, GateError> {
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| GateError::Read { path: path.to_owned(), error })
 }
 
 /// A closed pipe (`| head`) is the reader's choice, not an error.

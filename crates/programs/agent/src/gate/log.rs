@@ -1,6 +1,6 @@
 //! `gate audit verify`: the chain of all lines, their HMACs, and a head that was kept elsewhere.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::arguments::{AuditVerifyArgs, GateArgs};
-use super::commands::{say, say_json};
+use super::commands::{MAX_KEY_BYTES, read, say, say_json};
 use super::{GateError, settings};
 use crate::cli::Exit;
 
@@ -50,7 +50,7 @@ pub(super) fn verify(gate: &GateArgs, args: &AuditVerifyArgs) -> Result<Exit, Ga
     for path in files {
         // Each file's lines are counted for themselves: that is where a person looks.
         chain = Chain::after(chain.tail());
-        let read = read(&path, &mut chain, &mut looked)?;
+        let read = lines_of(&path, &mut chain, &mut looked)?;
         lines += chain.lines();
         if let Err(why) = read {
             broken = Some((path, why));
@@ -67,7 +67,7 @@ pub(super) fn verify(gate: &GateArgs, args: &AuditVerifyArgs) -> Result<Exit, Ga
 }
 
 /// Reads line by line: a log of years is longer than memory.
-fn read(path: &Path, chain: &mut Chain, looked: &mut Looked) -> Result<Result<(), Broken>, GateError> {
+fn lines_of(path: &Path, chain: &mut Chain, looked: &mut Looked) -> Result<Result<(), Broken>, GateError> {
     let failed = |error| GateError::Read { path: path.to_owned(), error };
     let mut file = BufReader::new(File::open(path).map_err(failed)?);
     let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX).saturating_add(2);
@@ -88,7 +88,7 @@ fn read(path: &Path, chain: &mut Chain, looked: &mut Looked) -> Result<Result<()
 }
 
 fn key(path: &Path) -> Result<HmacKey, GateError> {
-    let bytes = fs::read(path).map(Zeroizing::new).map_err(|error| GateError::Read { path: path.to_owned(), error })?;
+    let bytes = read(path, MAX_KEY_BYTES).map(Zeroizing::new)?;
     HmacKey::from_file(&bytes).map_err(|error| GateError::KeyFile { path: path.to_owned(), why: error.to_string() })
 }
 
