@@ -461,6 +461,16 @@ codes! {
         "A node whose cap PCR is extended passes no more until its next boot session.",
         "The node itself found what the policy caps for, twice in a row.",
         "See the node's earlier findings; put right what they tell of and reboot.";
+    /// The policy names a cap that no quote can show.
+    CapNotQuoted = "CAP_NOT_QUOTED": Report Unverifiable High,
+        "The PCR that the policy names for the cap is among the quoted ones.",
+        "The policy and the verifier's selection of PCRs do not fit: a capped node would look like any other.",
+        "Name another PCR in the policy's observation.cap, or add this one to `pcrs` of the verifier.";
+    /// Something else is in the PCR that the policy names for the cap.
+    CapPcrTaken = "CAP_PCR_TAKEN": Report Unverifiable High,
+        "The cap needs a PCR that the boot leaves alone and that does not hold the chain of reports.",
+        "The cap cannot be told from what is there: a capped node would look like any other.",
+        "Name a PCR in the policy's observation.cap that is free on this machine; where the chain holds it, reboot.";
     /// A finding of a pair, with a code of its own.
     Pair = "PAIR": Levels None Note,
         "What systemd says, what the kernel shows and what the signed intent wants must be the same.",

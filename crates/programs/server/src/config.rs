@@ -253,6 +253,12 @@ impl Pcrs {
         }
         Some(Self { bank, mask })
     }
+
+    /// True where quotes show reports and the cap in this PCR: they are in bank sha256 alone.
+    #[must_use]
+    pub fn show_reports_in(self, pcr: u8) -> bool {
+        self.bank == Self::DEFAULT.bank && pcr < 24 && self.mask & 1 << pcr != 0
+    }
 }
 
 impl<'de> Deserialize<'de> for Pcrs {

@@ -6,7 +6,7 @@ use avouch_protocol::Hash;
 use avouch_tpm_wire::{Digest, HashAlg};
 
 use super::proven::{ProvenReports, Unread};
-use super::{Chain, Chained, free};
+use super::{Chain, Chained, free, shows};
 use crate::code::FindingCode;
 use crate::finding::{Finding, Findings, Place};
 use crate::quote::AuthenticQuote;
@@ -38,6 +38,11 @@ pub(crate) fn judge(
     if let Some(pcr) = chained.shown.capped {
         note(FindingCode::NodeCapped, format!("PCR {pcr} holds the cap and nothing else"), Some(pcr));
     }
+    if let Some((pcr, (code, why))) =
+        quote.challenge.cap_pcr.and_then(|pcr| Some(pcr).zip(unseen_cap(pcr, quote, boot)))
+    {
+        note(code, why, Some(pcr));
+    }
     let key = report_key::check(quote, boot);
     if let Some(Err(KeyFault { code, detail })) = &key {
         note(*code, detail.clone(), None);
@@ -56,6 +61,18 @@ pub(crate) fn judge(
     }
     let judged = approved.is_some() && reports.is_some();
     Judged { chain: Some(kept(chain, quote, boot, &mut note)), reports, judged }
+}
+
+/// Why no state that is tried can hold a cap in this PCR.
+fn unseen_cap(pcr: u8, quote: &AuthenticQuote, boot: &BootProof) -> Option<(FindingCode, String)> {
+    if !shows(quote.selection, pcr) {
+        return Some((FindingCode::CapNotQuoted, format!("the quote does not cover PCR {pcr} in bank sha256")));
+    }
+    if quote.challenge.chain_pcr == Some(pcr) {
+        return Some((FindingCode::CapPcrTaken, format!("PCR {pcr} holds the chain of reports")));
+    }
+    let untouched = boot_value(boot, pcr.into()) == Some(Digest::zero(HashAlg::Sha256));
+    (!untouched).then(|| (FindingCode::CapPcrTaken, format!("the boot log extends PCR {pcr}")))
 }
 
 type Note<'a> = &'a mut dyn FnMut(FindingCode, String, Option<u8>);

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use super::lookup::{named_node, no_such_policy, policy_ref};
 use crate::api::{Policies, PolicyRef, PolicyView};
 use crate::app::{App, store_refused};
+use crate::config::Pcrs;
 use crate::http::guard::Call;
 use crate::http::refusal::Refused;
 use crate::http::reply::Reply;
@@ -38,20 +39,26 @@ pub(crate) async fn policies(app: Arc<App>, _: Call) -> Result<Reply, Refused> {
 pub(crate) async fn put_policy(app: Arc<App>, call: Call) -> Result<Reply, Refused> {
     let now = app.now()?;
     let bytes = call.body.to_vec();
-    let checked = tokio::task::spawn_blocking(move || name_of(&bytes).map(|name| (name, bytes)));
+    let quoted = app.pcrs;
+    let checked = tokio::task::spawn_blocking(move || name_of(&bytes, quoted).map(|name| (name, bytes)));
     let (name, bytes) = checked.await.map_err(|error| Refused::internal(&error))??;
     let reference = Hash(sha256(&[&bytes]));
     app.apply(now, Change::PutPolicy { name, bytes }).await.map_err(|error| store_refused(&error))?;
     Ok(answer(Some(reference)))
 }
 
-/// Name of a policy that may judge: it parses, and so does its own rule.
-fn name_of(bytes: &[u8]) -> Result<String, Refused> {
+/// Name of a policy that may judge: it parses, and so does its own rule, and quotes of the PCRs `quoted` show its cap.
+fn name_of(bytes: &[u8], quoted: Pcrs) -> Result<String, Refused> {
     let refused = |code, what: String, remedy| Refused::new(StatusCode::UNPROCESSABLE_ENTITY, code, what, remedy);
     let policy = RuledPolicy::parse(bytes).map_err(|error| {
         let remedy = "Build policies with `avouch policy build`; a file that was edited by hand may have a slip.";
         refused("POLICY_MALFORMED", error.to_string(), remedy)
     })?;
+    if let Some(pcr) = policy.policy().cap_pcr().filter(|pcr| !quoted.show_reports_in(*pcr)) {
+        let what = format!("observation.cap.pcr is {pcr}, and quotes do not cover PCR {pcr} in bank sha256");
+        let remedy = "Name a PCR that is in `pcrs` of the server, or add this one there and restart the server.";
+        return Err(refused("CAP_NOT_QUOTED", what, remedy));
+    }
     match policy.rule() {
         LastRule::Refused(error) => {
             let remedy = "Put the rule right with `avouch policy rule`, which checks it as the server does.";

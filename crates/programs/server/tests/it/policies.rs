@@ -14,6 +14,19 @@ fn a_file_that_is_no_policy_is_refused_with_the_place() {
 }
 
 #[test]
+fn a_policy_whose_cap_no_quote_shows_is_refused_with_what_to_name() {
+    let world = World::start();
+    for (pcr, status, code) in [(15, 422, Some("CAP_NOT_QUOTED")), (14, 200, None)] {
+        let draft = avouch_appraise::PolicyDraft::new("capping", "today").to_bytes();
+        let mut policy: serde_json::Value = serde_json::from_slice(&draft).unwrap();
+        policy["observation"] = serde_json::json!({"required": ["V4"], "cap": {"pcr": pcr, "on": ["V4.memory.max.*"]}});
+        let answer = world.operator().post("/v1/policies", JSON, policy.to_string().as_bytes()).unwrap();
+        let body = json(&answer);
+        assert_eq!((answer.status, body["code"].as_str()), (status, code), "{body}");
+    }
+}
+
+#[test]
 fn an_unknown_policy_cannot_be_assigned() {
     let world = World::start();
     let reference = "ab".repeat(32);

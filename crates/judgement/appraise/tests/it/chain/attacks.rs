@@ -135,6 +135,22 @@ fn d9_report_of_another_key_is_no_report() {
 }
 
 #[test]
+fn a_cap_that_no_quote_could_show_leaves_the_node_unverifiable() {
+    for (cap, code, unselected) in [(15, "CAP_NOT_QUOTED", 1 << 15), (13, "CAP_PCR_TAKEN", 0), (4, "CAP_PCR_TAKEN", 0)]
+    {
+        let mut scene = Scene::new();
+        scene.machine.mask &= !unselected;
+        scene.round("max");
+        good(&scene.round("max"));
+        scene.cap = Some(cap);
+        let round = scene.round("max");
+        assert_eq!((told(&round), round.verdict.status.word()), (vec![code], "unverifiable"), "PCR {cap}");
+        scene.cap = Some(14);
+        good(&scene.round("max"));
+    }
+}
+
+#[test]
 fn the_cap_holds_until_the_next_boot() {
     let mut scene = reporting();
     scene.cap = Some(15);

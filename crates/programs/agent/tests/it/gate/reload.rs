@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use avouch_attestor::{HmacKey, HmacRefusal, verify_hmac};
 
@@ -62,8 +62,13 @@ fn token_and_hmac_key_are_renewed_by_a_signal_and_nothing_else_is_lost() {
     let key = |pair: &str| HmacKey::from_file(pair.repeat(32).as_bytes()).unwrap();
     assert_eq!(verify_hmac(line.as_bytes(), &key("4d")), Ok(()));
     assert_eq!(verify_hmac(line.as_bytes(), &key("0f")), Err(HmacRefusal::Mismatch));
-    let (_, status) = appliance.get("/api/security/status");
-    assert_eq!(status["attest_count"], appliance.lines().len(), "the counters went on");
+    // A run is counted after its line is written.
+    let begun = Instant::now();
+    let counted = || appliance.get("/api/security/status").1["attest_count"].as_u64();
+    while counted() != u64::try_from(appliance.lines().len()).ok() {
+        assert!(begun.elapsed() < SOON, "the counters did not go on: {:?}", counted());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 
     replace(&appliance, "token", "no token");
     appliance.reload();
