@@ -102,6 +102,7 @@ impl Config {
             "DevicePolicy" => Variant::from("auto"),
             "DeviceAllow" => empty("(ss)"),
             "IPAddressAllow" | "IPAddressDeny" => empty("(iayu)"),
+            "IPIngressFilterPath" | "IPEgressFilterPath" => empty("s"),
             "SocketBindAllow" | "SocketBindDeny" => empty("(iiqq)"),
             "RestrictNetworkInterfaces" => flagged(false, empty("s")),
             _ => return None,

@@ -154,6 +154,10 @@ impl Directory for FakeDirectory {
         }
     }
 
+    fn capability(&self, _: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        Err(Refusal::Absent)
+    }
+
     fn digest(&self, path: &str, _: u64) -> Result<[u8; 32], Refusal> {
         if self.root == Root::Proc {
             self.link(path)?;
@@ -162,8 +166,11 @@ impl Directory for FakeDirectory {
     }
 
     fn target(&self, path: &str) -> Result<Stat, Refusal> {
-        self.link(path)?;
-        Ok(Stat { inode: 8, mode: 0o100755, size: 100, modified: 1000, ..Stat::default() })
+        let link = self.link(path)?;
+        let namespace =
+            str::from_utf8(&link).ok().and_then(|link| link.split_once(":[")?.1.strip_suffix(']')?.parse().ok());
+        let inode = namespace.filter(|_| path.contains("ns/")).unwrap_or(8);
+        Ok(Stat { inode, mode: 0o100755, size: 100, modified: 1000, ..Stat::default() })
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn Directory>, Refusal> {

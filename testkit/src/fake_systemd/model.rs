@@ -286,6 +286,7 @@ impl FakeUnit {
             "BindIPv6Only" => Variant::from("default"),
             "BindToDevice" => Variant::from(""),
             "SocketMode" => Variant::U32(0o666),
+            "SocketUser" | "SocketGroup" => Variant::from(""),
             _ => return None,
         })
     }

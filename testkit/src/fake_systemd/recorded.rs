@@ -133,13 +133,14 @@ pub(super) fn property(shown: &BTreeMap<String, String>, name: &str) -> Option<O
 fn is_list(name: &str) -> bool {
     let directories = ["State", "Cache", "Logs", "Runtime", "Configuration"].map(|kind| format!("{kind}Directory"));
     name.ends_with("Paths")
+        || name.ends_with("FilterPath")
         || directories.iter().any(|directory| directory == name)
         || matches!(name, "SystemCallArchitectures" | "SupplementaryGroups" | "JoinsNamespaceOf")
 }
 
 /// Properties that are text; of [`plain`] ones the value alone does not tell.
 fn is_text(name: &str) -> bool {
-    const TEXTS: [&str; 23] = [
+    const TEXTS: [&str; 25] = [
         "ActiveState",
         "BindIPv6Only",
         "BindToDevice",
@@ -160,6 +161,8 @@ fn is_text(name: &str) -> bool {
         "ProtectSystem",
         "RootDirectory",
         "RootImage",
+        "SocketGroup",
+        "SocketUser",
         "SubState",
         "Type",
         "User",

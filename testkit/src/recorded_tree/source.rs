@@ -165,6 +165,11 @@ impl Directory for Recorded {
         }
     }
 
+    fn capability(&self, path: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        self.path(path)?;
+        not_recorded()
+    }
+
     fn digest(&self, path: &str, _limit: u64) -> Result<[u8; 32], Refusal> {
         self.path(path)?;
         not_recorded()

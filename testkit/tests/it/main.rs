@@ -4,6 +4,7 @@
 mod attacks;
 mod benign;
 mod cap;
+mod collection;
 mod contained;
 mod cost;
 mod drift;

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use avouch_collect::observe::{Observer, Scope};
 use avouch_kernel::parse::netlink::{DONE, messages};
-use avouch_kernel::source::{MappedDevice, Program, Stat};
-use avouch_pairs::{Observation, PairVerdict, Reading, Severity, attribute as a, judge};
+use avouch_kernel::source::{MappedDevice, Program, Refusal, Stat};
+use avouch_pairs::{Observation, PairVerdict, Reading, Severity, attribute as a, judge, learn};
 use avouch_testkit::FakeSystemd;
 use avouch_testkit::recorded_tree::Snapshot;
 
@@ -24,6 +24,10 @@ fn observed(snapshot: &Snapshot, root: &Path) -> Observation {
     let systemd = FakeSystemd::recorded(HARD, snapshot);
     let scope = Scope { units: Some(vec![HARD.to_owned()]), ..Scope::default() };
     Observer::new(Some(manager(&systemd, DEADLINE)), snapshot.kernel()).rooted(root).observe(&scope)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn configured(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -73,10 +77,82 @@ fn another_selinux_policy_drifts_from_the_intent() {
     let before = observed(&confined(b"1", CONTEXT), root.path());
     let shown = fact(&before, "host", a::SELINUX_POLICY).kernel.value().unwrap().to_owned();
     assert!(shown.starts_with("33\t") && shown.len() == 3 + 64, "{shown}");
+    let intent = demanding(&before, a::SELINUX_POLICY);
+    assert_eq!(codes(&judge(&before, Some(&intent))), Vec::<String>::new());
     let mut other = confined(b"1", CONTEXT);
     other.write("sys/fs/selinux/policy", &[0x8c, 0xff, 0x7c, 0xf9, 8, 0, 0, 1]);
-    let judged = judge(&observed(&other, root.path()), Some(&demanding(&before, a::SELINUX_POLICY)));
+    let judged = judge(&observed(&other, root.path()), Some(&intent));
     assert_eq!(codes(&judged), ["host V9.selinux.policy.intent_drift"]);
+    // The file names a policy and not its content; an intent may do the same.
+    let mut by_name = intent;
+    by_name.subjects.get_mut("host").unwrap().insert(a::SELINUX_POLICY, "targeted".to_owned());
+    assert_eq!(codes(&judge(&observed(&other, root.path()), Some(&by_name))), Vec::<String>::new());
+}
+
+#[test]
+fn a_boolean_that_was_set_drifts_from_what_was_learned() {
+    let root = configured(&[("etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")]);
+    let with = |value: &[u8]| {
+        let mut snapshot = confined(b"1", CONTEXT);
+        for (file, content) in [("mls", "1"), ("deny_unknown", "0"), ("checkreqprot", "0")] {
+            snapshot.write(&format!("sys/fs/selinux/{file}"), content.as_bytes());
+        }
+        snapshot.write("sys/fs/selinux/booleans/httpd_can_network_connect", value);
+        snapshot.write("sys/fs/selinux/booleans/ssh_sysadm_login", b"0 0");
+        observed(&snapshot, root.path())
+    };
+    let before = with(b"0 0");
+    let digest = hexadecimal(&avouch_crypto::sha256(&[b"httpd_can_network_connect 0 0\nssh_sysadm_login 0 0"]));
+    let expected = format!("mls\t1\ndeny_unknown\t0\ncheckreqprot\t0\nbooleans\t2 {digest}");
+    assert_eq!(fact(&before, "host", a::SELINUX_SETTINGS).kernel.value(), Some(&*expected));
+    let intent = learn(&before);
+    assert!(intent.subjects["host"].contains_key(&a::SELINUX_SETTINGS));
+    assert_eq!(codes(&judge(&before, Some(&intent))), Vec::<String>::new());
+    assert_eq!(codes(&judge(&with(b"1 1"), Some(&intent))), ["host V9.selinux.settings.intent_drift"]);
+}
+
+// === AppArmor ===
+
+#[test]
+fn a_profile_of_the_same_name_with_other_rules_drifts_from_the_intent() {
+    let root = configured(&[]);
+    let with = |digest: &str, file: &str| {
+        let mut snapshot = snapshot("before", HARD);
+        // The recorded profiles have no digests.
+        snapshot.remove("sys/kernel/security/apparmor/policy");
+        let folder = "sys/kernel/security/apparmor/policy/profiles/ssh.7";
+        snapshot.refuse(&format!("{folder}/profiles"), Refusal::Absent);
+        if file != "sha256" {
+            snapshot.refuse(&format!("{folder}/sha256"), Refusal::Absent);
+        }
+        for (name, content) in [("name", "sshd"), ("mode", "enforce"), (file, digest)] {
+            snapshot.write(&format!("{folder}/{name}"), format!("{content}\n").as_bytes());
+        }
+        observed(&snapshot, root.path())
+    };
+    let before = with("0a1b", "sha256");
+    let expected = format!("1 {}", hexadecimal(&avouch_crypto::sha256(&[b"sshd 0a1b"])));
+    assert_eq!(fact(&before, "host", a::APPARMOR_POLICY).kernel.value(), Some(&*expected));
+    assert_eq!(fact(&with("0a1b", "sha1"), "host", a::APPARMOR_POLICY).kernel.value(), Some(&*expected));
+    let intent = demanding(&before, a::APPARMOR_POLICY);
+    assert_eq!(codes(&judge(&before, Some(&intent))), Vec::<String>::new());
+    assert_eq!(codes(&judge(&with("ffff", "sha256"), Some(&intent))), ["host V9.apparmor.policy.intent_drift"]);
+}
+
+// === counters and maps ===
+
+#[test]
+fn limits_that_were_met_are_told_and_those_that_were_not_are_left_out() {
+    let unit = "t-limits.service";
+    let mut snapshot = snapshot("before", unit);
+    let group = "sys/fs/cgroup/system.slice/t-limits.service";
+    snapshot.write(&format!("{group}/memory.events"), b"low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n");
+    snapshot.write(&format!("{group}/pids.events"), b"max 0\n");
+    snapshot.write(&format!("{group}/cpu.stat"), b"usage_usec 5\nnr_periods 9\nnr_throttled 4\nthrottled_usec 1\n");
+    let observation = crate::scene::observed(unit, &snapshot);
+    let met = fact(&observation, "unit:t-limits.service", a::LIMITS_MET).kernel.value().unwrap().to_owned();
+    assert_eq!(met, "memory.max\t12\nmemory.oom_kill\t2\ncpu.throttled\t4");
+    assert_eq!(codes(&judge(&observation, None)), Vec::<String>::new());
 }
 
 // === device mapper ===

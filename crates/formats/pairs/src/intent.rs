@@ -80,13 +80,19 @@ fn learn_pair(intent: &mut Intent, observation: &Observation, pair: &Pair) {
         return;
     }
     let configured = matches!(pair.verdict, PairVerdict::Match | PairVerdict::KernelStricter);
-    let of_kernel = matches!(pair.attribute, LOCKDOWN | MODULE_SIG_ENFORCE);
+    let of_kernel = is_of_kernel(pair.attribute);
     let value = if of_kernel { &pair.kernel } else { &pair.orchestrator };
     let Some(value) = value.as_ref().filter(|_| configured || of_kernel) else { return };
     if changes_by_itself(pair.attribute) || is_of_dynamic_user(observation, pair) {
         return;
     }
     intent.subjects.entry(pair.subject.clone()).or_default().insert(pair.attribute, value.clone());
+}
+
+/// What the kernel alone shows, and shows again after an update: digests of its configuration, of policies and of
+/// profiles are another value then, and only a person can tell that they should be as they are.
+fn is_of_kernel(attribute: Attribute) -> bool {
+    matches!(attribute, LOCKDOWN | MODULE_SIG_ENFORCE | SELINUX_SETTINGS | PRIVILEGED_FILES)
 }
 
 /// What is another value at every start or every day.

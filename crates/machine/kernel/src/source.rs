@@ -113,6 +113,11 @@ pub trait Directory {
     /// # Errors
     /// [`Refusal`].
     fn stat(&self, path: &str, follow: bool) -> Result<Stat, Refusal>;
+    /// The attribute `security.capability` of a file, a link not followed, as it stands in the inode; `None` without one.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    fn capability(&self, path: &str) -> Result<Option<Vec<u8>>, Refusal>;
     /// SHA-256 and state of a regular file, hashed piece by piece. A magic link (`exe`) is followed.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ attributes! { KERNEL:
     SYSCTL = 1201 V12 "sysctl", "sysctl.d" | "/proc/sys";
     /// The chosen word: `none`, `integrity`, `confidentiality`; absent without the LSM.
     LOCKDOWN = 1202 V12 "lockdown", "" | "/sys/kernel/security/lockdown";
-    /// Modules of modules-load.d, one a line | names in /proc/modules, sorted, one a line; second: those of /sys/module that are live.
+    /// Modules of modules-load.d, one a line | names in /proc/modules, sorted, one a line; second: those of /sys/module that are live. The third view is the IMA list, in which the verifier judges every module that was loaded.
     MODULES = 1203 V12 "modules", "modules-load.d" | "/proc/modules";
     /// Number.
     TAINTED = 1204 V12 "tainted", "" | "/proc/sys/kernel/tainted";

@@ -37,6 +37,8 @@ attributes! { LIMITS:
     PIDS_EFFECTIVE = 431 V4 "pids.effective", "" | "pids.max of the cgroup and its ancestors";
     /// As [`MEMORY_EFFECTIVE`] for the smallest ratio in cpu.max, spelled as in cpu.max.
     CPU_EFFECTIVE = 432 V4 "cpu.effective", "" | "cpu.max of the cgroup and its ancestors";
+    /// How often limits were met since the cgroup was made: lines `memory.max|memory.oom_kill|pids.max|cpu.throttled<tab>COUNT` of those that were; read only where one was.
+    LIMITS_MET = 433 V4 "limits.met", "" | "memory.events, pids.events, cpu.stat";
     /// All rlimits: `SOFT HARD`, decimal, infinity as in [`MEMORY_MAX`] | of every process `SOFT HARD`, decimal or `unlimited` (/proc/PID/limits); second: the same by prlimit(2).
     RLIMIT_CPU = 440 V4 "rlimit.cpu", "LimitCPU" | "/proc/PID/limits";
     /// As [`RLIMIT_CPU`].

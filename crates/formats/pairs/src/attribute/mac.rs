@@ -19,4 +19,10 @@ attributes! { MAC:
     APPARMOR_MODE = 953 V9 "apparmor.mode", "apparmor= of the kernel command line" | "/sys/module/apparmor/parameters";
     /// Of the host: `NAME (MODE)` of each loaded profile, sorted; `none` | second: the same from the policy directory.
     APPARMOR_PROFILES = 954 V9 "apparmor.profiles", "" | "/sys/kernel/security/apparmor/profiles";
+    /// Of the host: lines `mls|deny_unknown|checkreqprot<tab>VALUE` and `booleans<tab>COUNT SHA256`, of their sorted lines `NAME VALUE PENDING`.
+    SELINUX_SETTINGS = 955 V9 "selinux.settings", "" | "/sys/fs/selinux/mls, deny_unknown, checkreqprot, booleans";
+    /// Of the host: `COUNT SHA256` of the loaded profiles, of their sorted lines `NAME DIGEST`; DIGEST as the kernel has it.
+    APPARMOR_POLICY = 956 V9 "apparmor.policy", "" | "/sys/kernel/security/apparmor/policy/profiles";
+    /// Of the host: what was enforced between two looks; the kernel tells it to its audit log alone.
+    MAC_HISTORY = 957 V9 "mac.history", "" | "audit records MAC_STATUS, MAC_POLICY_LOAD";
 }

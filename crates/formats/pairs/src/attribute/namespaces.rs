@@ -1,4 +1,5 @@
-//! V7: namespaces. Of every thread `host INODE` or `private INODE`, by comparing with PID 1's.
+//! V7: namespaces. Of every thread `host INODE` or `private INODE`, by comparing with PID 1's; second: the same by
+//! statx of what the link leads to.
 
 use super::attributes;
 
@@ -17,8 +18,8 @@ attributes! { NAMESPACES:
     NS_PID = 706 V7 "ns.pid", "PrivatePIDs" | "/proc/PID/ns/pid";
     /// `yes`/`no`, or `self`, `identity`, `full` on newer systemd | of every thread.
     NS_USER = 707 V7 "ns.user", "PrivateUsers" | "/proc/PID/ns/user";
-    /// Of the main process: lines `uid|gid<tab>INSIDE OUTSIDE LENGTH`; read only where the user namespace is private.
-    ID_MAPS = 708 V7 "id_maps", "" | "/proc/PID/uid_map, gid_map";
+    /// Of the main process: lines `uid|gid<tab>INSIDE OUTSIDE LENGTH` and `setgroups<tab>allow|deny`; read only where the user namespace is private.
+    ID_MAPS = 708 V7 "id_maps", "" | "/proc/PID/uid_map, gid_map, setgroups";
     /// Of every thread.
     NS_CGROUP = 709 V7 "ns.cgroup", "" | "/proc/PID/ns/cgroup";
     /// Of every thread.

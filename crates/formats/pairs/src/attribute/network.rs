@@ -17,6 +17,8 @@ attributes! { NETWORK:
     SOCKET_BIND_FILTER = 1006 V10 "socket_bind_filter", "SocketBindAllow, SocketBindDeny" | "BPF_CGROUP_INET4_BIND, INET6_BIND of the cgroup";
     /// First line `allow` or `deny`, then interfaces; `deny` alone = no filter | as [`IP_ADDRESS_FILTER`].
     RESTRICT_NETWORK_INTERFACES = 1007 V10 "restrict_network_interfaces", "RestrictNetworkInterfaces" | "BPF_CGROUP_INET_INGRESS, EGRESS of the cgroup";
+    /// Pinned programs, lines `ingress|egress<tab>PATH` | as [`IP_ADDRESS_FILTER`].
+    IP_FILTER_PATH = 1008 V10 "ip_filter_path", "IPIngressFilterPath, IPEgressFilterPath" | "";
     /// Of the host: SHA-256 of the nftables ruleset, as netlink gives it.
     NFTABLES = 1050 V10 "nftables", "" | "nfnetlink";
 }

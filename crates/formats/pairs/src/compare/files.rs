@@ -3,15 +3,18 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::quantity::mode;
-use super::{Case, Compared, Demand, Role, lines};
+use super::{Case, Compared, Demand, Of, Role, lines};
 use crate::attribute::*;
 use crate::{Attribute, PairVerdict};
 
 pub(super) fn role(attribute: Attribute) -> Option<Role> {
     Some(match attribute {
         DIRECTORY_MODES | SOCKET_MODE => Role::anything(modes, modes_held),
+        SOCKET_OWNER => Role::derived_of(Of::Anything, SOCKET_MODE, owner, owned),
+        PRIVILEGED_FILES => Role::anything(Demand::intent, privileges),
         UNIT_FILES => Role::anything(unit_files, guarded),
         PATH => Role::anything(path, path_held),
         LABELLED_MOUNTS => Role::anything(always, mount_options),
@@ -21,6 +24,8 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
 
 /// Read, write and execute of others than the owner: what a mode can open too far.
 const OTHERS: u32 = 0o077;
+/// Write of everybody.
+const EVERYBODY: u32 = 0o002;
 /// setuid and setgid.
 const SET_ID: u32 = 0o6000;
 
@@ -56,6 +61,75 @@ fn modes_held(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     Compared::new(norm, verdict)
 }
 
+/// Nobody but root, where the unit names nobody. A file that is not there is told by its mode.
+fn owner(case: &Case<'_>) -> Demand {
+    match (case.stated(SOCKET_OWNER), case.seen(SOCKET_MODE)) {
+        (Some("yes"), _) => Demand::unset("another user or group"),
+        (Some("no"), Some(_)) => Demand::of("root"),
+        _ => Demand::default(),
+    }
+}
+
+fn owned(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
+    if !demand.configured {
+        return Compared::new(lines(raw), PairVerdict::NotConfigured);
+    }
+    // How much everybody may do is SocketMode's.
+    match intruder(raw, false) {
+        Err(odd) => odd,
+        Ok(Some(note)) => Compared::new(lines(raw), PairVerdict::KernelWeaker).note(note),
+        Ok(None) => Compared::new("root", PairVerdict::Match),
+    }
+}
+
+/// Who else than root may replace or write one of these files, and with `everybody` whether all may; lines
+/// `PATH<tab>MODE UID GID…`.
+fn intruder(raw: &str, everybody: bool) -> Result<Option<String>, Compared> {
+    for line in raw.lines().filter(|line| *line != "none" && !line.is_empty()) {
+        let Some((path, rest)) = line.rsplit_once('\t') else { return Err(Compared::odd(raw)) };
+        let mut words = rest.split_whitespace();
+        let (Some(shown), Some(owner), Some(group)) = (words.next().and_then(mode), words.next(), words.next()) else {
+            return Err(Compared::odd(raw));
+        };
+        let note = match () {
+            // What a masked drop-in leads to.
+            () if path == "/dev/null" => continue,
+            () if everybody && shown & EVERYBODY != 0 => format!("everybody may write {path}"),
+            () if owner != "0" => format!("user {owner} owns {path}"),
+            () if shown & 0o020 != 0 && group != "0" => format!("group {group} may write {path}"),
+            () => continue,
+        };
+        return Ok(Some(note));
+    }
+    Ok(None)
+}
+
+/// No file of a program that everybody may write; and of those that give privileges, the ones that were signed for.
+fn privileges(case: &Case<'_>, _: &Demand, raw: &str) -> Compared {
+    let norm = lines(raw);
+    let found = || raw.lines().filter(|line| *line != "none").map(lines);
+    for line in raw.lines().filter(|line| *line != "none") {
+        let Some((path, shown)) = line.rsplit_once('\t') else { return Compared::odd(raw) };
+        let Some(shown) = shown.split_whitespace().next().and_then(mode) else { return Compared::odd(raw) };
+        if shown & EVERYBODY != 0 {
+            let note = format!("everybody may write {path}");
+            return Compared::new(norm, PairVerdict::KernelWeaker).note(note);
+        }
+    }
+    let Some(intent) = case.intent else { return Compared::new(norm, PairVerdict::NotConfigured) };
+    let wanted: Vec<&str> = intent.split("; ").filter(|line| *line != "none").collect();
+    let more: Vec<String> = found().filter(|line| !wanted.contains(&line.as_str())).collect();
+    let fewer = wanted.iter().any(|line| !found().any(|found| found == **line));
+    match (more.is_empty(), fewer) {
+        (true, false) => Compared::new(norm, PairVerdict::Match),
+        (true, true) => Compared::new(norm, PairVerdict::KernelStricter),
+        (false, _) => {
+            let note = format!("the intent does not name {}", more.join("; "));
+            Compared::new(norm, PairVerdict::IntentDrift).note(note)
+        }
+    }
+}
+
 fn unit_files(case: &Case<'_>) -> Demand {
     case.demand(|raw| Some(Demand::when(!raw.trim().is_empty(), lines(raw))))
 }
@@ -67,22 +141,11 @@ fn guarded(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     if !demand.configured || masked {
         return Compared::new(norm, PairVerdict::NotConfigured);
     }
-    for line in raw.lines().filter(|line| *line != "none" && !line.is_empty()) {
-        let Some((path, rest)) = line.rsplit_once('\t') else { return Compared::odd(raw) };
-        let mut words = rest.split_whitespace();
-        let (Some(shown), Some(owner), Some(group)) = (words.next().and_then(mode), words.next(), words.next()) else {
-            return Compared::odd(raw);
-        };
-        let note = match () {
-            _ if path == "/dev/null" => continue,
-            () if shown & 0o002 != 0 => format!("everybody may write {path}"),
-            () if owner != "0" => format!("user {owner} owns {path}"),
-            () if shown & 0o020 != 0 && group != "0" => format!("group {group} may write {path}"),
-            () => continue,
-        };
-        return Compared::new(norm, PairVerdict::KernelWeaker).note(note);
+    match intruder(raw, true) {
+        Err(odd) => odd,
+        Ok(Some(note)) => Compared::new(norm, PairVerdict::KernelWeaker).note(note),
+        Ok(None) => Compared::new(norm, PairVerdict::Match),
     }
-    Compared::new(norm, PairVerdict::Match)
 }
 
 /// What tmpfiles.d says; else what the intent says.

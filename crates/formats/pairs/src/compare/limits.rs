@@ -22,7 +22,7 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
         IO_MAX => Role::cgroup(io_limits, io_max),
         MEMORY_OOM_GROUP => Role::cgroup(oom_policy, oom_group),
         CGROUP_CONTROLLERS | DELEGATE => Role::Input,
-        MEMORY_EFFECTIVE | PIDS_EFFECTIVE | CPU_EFFECTIVE => Role::Shown,
+        MEMORY_EFFECTIVE | PIDS_EFFECTIVE | CPU_EFFECTIVE | LIMITS_MET => Role::Shown,
         CGROUP_MAIN | CGROUP_ID | CGROUP_FREEZE => return placement::role(attribute),
         _ => return rlimits::role(attribute),
     })

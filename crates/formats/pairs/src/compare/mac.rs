@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Case, Compared, Demand, Role, every, lines};
 use crate::attribute::*;
-use crate::{Attribute, PairVerdict, Severity};
+use crate::{Attribute, PairVerdict, Reading, Severity, subject};
 
 pub(super) fn role(attribute: Attribute) -> Option<Role> {
     Some(match attribute {
@@ -16,7 +16,9 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
         LSM => Role::anything(modules, active),
         SELINUX_ENFORCE => Role::anything(selinux, enforcing),
         APPARMOR_MODE => Role::anything(apparmor, apparmor_mode),
-        SELINUX_POLICY | APPARMOR_PROFILES => Role::Shown,
+        SELINUX_POLICY => Role::anything(kind_of_policy, policy),
+        SELINUX_SETTINGS => Role::anything(Demand::intent, policy),
+        APPARMOR_PROFILES | APPARMOR_POLICY | MAC_HISTORY => Role::Shown,
         _ => return None,
     })
 }
@@ -27,17 +29,29 @@ fn profile(case: &Case<'_>) -> Demand {
         None if raw.is_empty() => Some(Demand::unset("none")),
         Some((_, "")) => Some(Demand::unset("none")),
         Some(("required", name)) => Some(Demand::of(name)),
-        Some(("optional", name)) if is_loaded(case, name) => Some(Demand::of(name)),
-        Some(("optional", name)) => Some(Demand::unset(format!("{name}, if there is one"))),
+        Some(("optional", name)) => Some(match is_loaded(case, name) {
+            Some(true) => Demand::of(name),
+            Some(false) => Demand::unset(format!("{name}, if there is one")),
+            None => Demand::unknown("the profile is optional, and the list of loaded profiles could not be read"),
+        }),
         _ => None,
     })
 }
 
-/// Whether the kernel has a profile of this name.
-fn is_loaded(case: &Case<'_>, name: &str) -> bool {
-    let loaded = case.world.host(APPARMOR_PROFILES).unwrap_or("");
-    case.attribute != APPARMOR_PROFILE
-        || loaded.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(" (")))
+/// Whether the kernel has a profile of this name; `None` where it did not show which it has.
+fn is_loaded(case: &Case<'_>, name: &str) -> Option<bool> {
+    if case.attribute != APPARMOR_PROFILE {
+        return Some(true);
+    }
+    let host = case.world.observation.subjects.get(subject::HOST);
+    match &host.and_then(|host| host.facts.get(&APPARMOR_PROFILES))?.kernel {
+        Reading::Value(loaded) => {
+            Some(loaded.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(" ("))))
+        }
+        // Without the module there is no profile.
+        Reading::Absent | Reading::NotSupported(_) => Some(false),
+        Reading::Unreadable(_) | Reading::NotRead => None,
+    }
 }
 
 fn confined(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
@@ -91,6 +105,24 @@ fn active(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
         return Compared::new(raw.trim(), PairVerdict::Match);
     }
     Compared::new(raw.trim(), PairVerdict::KernelMissing).note(format!("{} is not active", missing.join(", ")))
+}
+
+/// The file names a policy and not its content.
+fn kind_of_policy(case: &Case<'_>) -> Demand {
+    let stated = case.demand(|raw| Some(Demand::unset(raw.trim())));
+    Demand { by_intent: true, ..stated }
+}
+
+/// An intent may name the policy as the file does, or `VERSION SHA256` of its content.
+fn policy(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
+    let norm = lines(raw);
+    match case.intent {
+        None => Compared::new(norm, PairVerdict::NotConfigured),
+        Some(intent) if intent == norm || demand.norm.as_deref() == Some(intent) => {
+            Compared::new(norm, PairVerdict::Match)
+        }
+        Some(intent) => Compared::new(norm, PairVerdict::IntentDrift).note(format!("the intent demands {intent}")),
+    }
 }
 
 fn selinux(case: &Case<'_>) -> Demand {

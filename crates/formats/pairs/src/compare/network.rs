@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Case, Compared, Demand, Role, lines, listener};
+use super::{Case, Compared, Demand, Of, Role, lines, listener};
 use crate::attribute::*;
 use crate::{Attribute, CauseHint, PairVerdict};
 
@@ -14,6 +14,7 @@ pub(super) fn role(attribute: Attribute) -> Option<Role> {
         LISTEN => Role::anything(listens, listening),
         IP_ADDRESS_FILTER => Role::cgroup(rules, traffic_programs),
         RESTRICT_NETWORK_INTERFACES => Role::cgroup(interfaces, traffic_programs),
+        IP_FILTER_PATH => Role::derived_of(Of::Cgroup, IP_ADDRESS_FILTER, rules, pinned),
         SOCKET_BIND_FILTER => Role::cgroup(rules, bind_programs),
         BIND_IPV6_ONLY | BIND_TO_DEVICE => Role::Input,
         NFTABLES => Role::Shown,
@@ -65,18 +66,26 @@ fn interfaces(case: &Case<'_>) -> Demand {
 }
 
 fn traffic_programs(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
-    programs(demand, raw, ["ingress", "egress"])
+    programs(demand, raw, &["ingress", "egress"])
+}
+
+/// A program for each direction that the unit names one for.
+fn pinned(case: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
+    let wanted = case.fact.orchestrator.value().unwrap_or("");
+    let of = |kind: &&str| wanted.lines().any(|line| line.split('\t').next() == Some(*kind));
+    let kinds: Vec<&str> = ["ingress", "egress"].into_iter().filter(of).collect();
+    programs(demand, raw, &kinds)
 }
 
 fn bind_programs(_: &Case<'_>, demand: &Demand, raw: &str) -> Compared {
     // systemd can be built without this filter; then it takes the setting and attaches nothing.
-    Compared { cause: Some(CauseHint::Unknown), ..programs(demand, raw, ["bind4", "bind6"]) }
+    Compared { cause: Some(CauseHint::Unknown), ..programs(demand, raw, &["bind4", "bind6"]) }
 }
 
 /// systemd attaches a program for both directions, or both address families, or for neither.
-fn programs(demand: &Demand, raw: &str, kinds: [&str; 2]) -> Compared {
+fn programs(demand: &Demand, raw: &str, kinds: &[&str]) -> Compared {
     let attached = |kind: &&str| raw.lines().any(|line| line.split('\t').next() == Some(*kind));
-    let missing: Vec<&str> = kinds.into_iter().filter(|kind| !attached(kind)).collect();
+    let missing: Vec<&str> = kinds.iter().copied().filter(|kind| !attached(kind)).collect();
     match (demand.configured, missing.is_empty()) {
         (false, _) => Compared::new(lines(raw), PairVerdict::NotConfigured),
         (true, true) => Compared::new(lines(raw), PairVerdict::Match)

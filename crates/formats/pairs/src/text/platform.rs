@@ -63,6 +63,12 @@ pub(super) const UNIT_FILES: Text = Text {
     severity: Severity::High,
 };
 
+pub(super) const PRIVILEGED_FILES: Text = Text {
+    loss: "Anybody on this machine can write a program that others run, root among them.",
+    remedy: "Take the permission away with `chmod o-w`, compare the file with its package (`dpkg --verify`, `rpm -V`), and find out who wrote to it.",
+    severity: Severity::Critical,
+};
+
 pub(super) const PATH: Text = Text {
     loss: "A protected path is not as it was approved.",
     remedy: "Compare UNIT with the approved state and restore it, or approve the change.",

@@ -1,6 +1,6 @@
 //! Differences that were seen on a healthy machine (Debian 12, systemd 252, kernel 6.1): none of them is a finding.
 
-use avouch_pairs::PairVerdict::{KernelMissing, KernelStricter, Match, NotConfigured};
+use avouch_pairs::PairVerdict::{KernelMissing, KernelStricter, Match, NotConfigured, Unreadable};
 use avouch_pairs::attribute::*;
 use avouch_pairs::{Attribute, Reading, subject};
 
@@ -168,6 +168,13 @@ fn a_profile_that_may_be_missing_is_missing() {
         .unit("t-aamiss.service")
         .pair(APPARMOR_PROFILE, "optional\tnosuchprofile", "unconfined");
     assert_eq!(machine.verdict(APPARMOR_PROFILE), NotConfigured);
+    // Without the list nobody knows whether the profile should be in force.
+    let unread = Machine::running("t.service")
+        .subject("host")
+        .fact(APPARMOR_PROFILES, Reading::NotRead, Reading::Unreadable("no securityfs".to_owned()))
+        .unit("t-aamiss.service")
+        .pair(APPARMOR_PROFILE, "optional\tnosuchprofile", "unconfined");
+    assert_eq!(unread.verdict(APPARMOR_PROFILE), Unreadable);
     let there = machine.unit("t.service").pair(APPARMOR_PROFILE, "optional\tt-profile", "unconfined");
     assert_eq!(there.verdict(APPARMOR_PROFILE), KernelMissing);
 }

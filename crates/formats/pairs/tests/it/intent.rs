@@ -79,6 +79,28 @@ fn of_the_kernels_own_state_the_intent_is_a_bound() {
 }
 
 #[test]
+fn programs_that_give_privileges_are_those_that_were_signed_for() {
+    const SUDO: &str = "/usr/bin/sudo\t4755 0 0 -";
+    const PING: &str = "/usr/bin/ping\t0755 0 0 0100000200200000000000000000000000000000";
+    let of_host = |shown: &str| Machine::running("t.service").subject("host").seen(PRIVILEGED_FILES, shown);
+    let both = format!("{PING}\n{SUDO}");
+    let intent = learn(&of_host(&both).observation);
+    let verdict = |shown: &str| of(&of_host(shown).beside(&intent), "host", PRIVILEGED_FILES).unwrap();
+    assert_eq!(verdict(&both).verdict, Match);
+    assert_eq!(verdict(SUDO).verdict, KernelStricter);
+    let more = verdict(&format!("{both}\n/usr/bin/x\t4755 0 0 -"));
+    assert_eq!(
+        (more.verdict, more.note.as_deref()),
+        (IntentDrift, Some("the intent does not name /usr/bin/x 4755 0 0 -"))
+    );
+    assert_eq!(verdict(&format!("{both}\n/usr/bin/y\t0777 0 0 -")).verdict, KernelWeaker);
+    // What everybody may write needs no intent to be wrong.
+    assert_eq!(of_host(&both).codes(), Vec::<String>::new());
+    assert_eq!(of_host("/usr/bin/y\t0777 0 0 -").codes(), ["host V11.privileged_files.kernel_weaker"]);
+    assert_eq!(of_host("none").codes(), Vec::<String>::new());
+}
+
+#[test]
 fn a_path_is_held_field_by_field() {
     let verdict = |demanded: &str, kernel: &str| {
         let machine = Machine::running("t.service").subject("path:/etc/x").fact(PATH, Reading::Absent, value(kernel));

@@ -74,6 +74,32 @@ fn a_socket_units_listener_is_held_by_the_manager_or_a_service() {
 }
 
 #[test]
+fn a_pinned_filter_is_attached_in_the_direction_that_names_it() {
+    let verdict = |stated: &str, shown: &str| {
+        let machine = Machine::running("t.service").seen(IP_ADDRESS_FILTER, shown).stated(IP_FILTER_PATH, stated);
+        machine.find(IP_FILTER_PATH).map(|pair| pair.verdict)
+    };
+    assert_eq!(verdict("ingress\t/sys/fs/bpf/in", "ingress\t01"), Some(Match));
+    assert_eq!(verdict("ingress\t/sys/fs/bpf/in", "egress\t01"), Some(KernelMissing));
+    assert_eq!(verdict("ingress\t/a\negress\t/b", "ingress\t01"), Some(KernelMissing));
+    assert_eq!(verdict("", "none"), None);
+}
+
+#[test]
+fn a_socket_of_nobody_in_particular_is_roots() {
+    let verdict = |stated: &str, shown: &str| {
+        let machine =
+            Machine::running("t.socket").pair(SOCKET_MODE, "/run/t\t0666", shown).stated(SOCKET_OWNER, stated);
+        machine.find(SOCKET_OWNER).map(|pair| pair.verdict)
+    };
+    assert_eq!(verdict("no", "/run/t\t0666 0 0"), Some(Match));
+    assert_eq!(verdict("no", "/run/t\t0666 1000 0"), Some(KernelWeaker));
+    assert_eq!(verdict("no", "/run/t\t0660 0 999"), Some(KernelWeaker));
+    assert_eq!(verdict("no", "/run/t\t0644 0 999"), Some(Match));
+    assert_eq!(verdict("yes", "/run/t\t0660 0 999"), None);
+}
+
+#[test]
 fn a_listener_that_one_interface_hides_is_critical() {
     let name = "listener:tcp:0.0.0.0:31337";
     for (kernel, second) in [(value("/escape\t0"), Reading::Absent), (Reading::Absent, value("/escape\t0"))] {

@@ -5,6 +5,7 @@ mod hidden;
 mod listeners;
 mod mac;
 mod posture;
+mod privileged;
 mod programs;
 mod storage;
 mod witness;
@@ -29,6 +30,7 @@ impl Pass<'_> {
         programs::read(self, &mut facts);
         mac::read(self, &mut facts);
         storage::read(self, &mut facts);
+        privileged::read(self, &mut facts);
         storage::read_devices(self, &mut observation);
         storage::read_paths(self, &ask.paths, &mut observation);
         posture::read_sysctls(self, &ask.sysctls, &mut observation);

@@ -1,12 +1,15 @@
 //! Directories that are held open, and what is opened below them.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::source::{Directory, Entry, Refusal, Stat};
+
+/// `struct vfs_ns_cap_data` has 24 bytes (linux/capability.h).
+const LONGEST_CAPABILITY: usize = 64;
 
 /// How paths below a directory are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +79,15 @@ impl Live {
     /// Opens what a magic link of procfs leads to.
     fn followed(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Refusal> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let holder = self.opened(parent, OFlags::PATH | OFlags::DIRECTORY)?;
-        rustix::fs::openat(&holder, name, flags | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| self.refusal(path, error))
+        let flags = flags | OFlags::CLOEXEC;
+        let opened = match parent {
+            "" => rustix::fs::openat(&self.descriptor, name, flags, Mode::empty()),
+            parent => {
+                let holder = self.opened(parent, OFlags::PATH | OFlags::DIRECTORY)?;
+                rustix::fs::openat(&holder, name, flags, Mode::empty())
+            }
+        };
+        opened.map_err(|error| self.refusal(path, error))
     }
 
     fn regular(&self, path: &str) -> Result<OwnedFd, Refusal> {
@@ -166,6 +175,20 @@ impl Directory for Live {
     fn stat(&self, path: &str, follow: bool) -> Result<Stat, Refusal> {
         let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
         self.stat_of(path, &self.opened(path, flags)?)
+    }
+
+    fn capability(&self, path: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        // There is no call that takes a directory and a name before Linux 6.13; by the number of an open file that is
+        // no more than a path, attributes are read without opening what it leads to.
+        let file = self.opened(path, OFlags::PATH | OFlags::NOFOLLOW)?;
+        let by_number = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let mut value = [0; LONGEST_CAPABILITY];
+        match rustix::fs::getxattr(&*by_number, c"security.capability", &mut value) {
+            Ok(length) => Ok(value.get(..length).map(<[u8]>::to_vec)),
+            // ENOTSUP: a file system without attributes; no file has any there.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            Err(error) => Err(self.refusal(path, error)),
+        }
     }
 
     fn digest(&self, path: &str, limit: u64) -> Result<[u8; 32], Refusal> {

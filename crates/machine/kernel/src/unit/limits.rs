@@ -22,6 +22,13 @@ const FILES: [(Attribute, &str); 11] = [
     (a::IO_MAX, "io.max"),
     (a::MEMORY_OOM_GROUP, "memory.oom.group"),
 ];
+/// Counters of met limits: file, key (cgroup-v2.rst, "Core Interface Files" of each controller), name.
+const COUNTERS: [(&str, &str, &str); 4] = [
+    ("memory.events", "max", "memory.max"),
+    ("memory.events", "oom_kill", "memory.oom_kill"),
+    ("pids.events", "max", "pids.max"),
+    ("cpu.stat", "nr_throttled", "cpu.throttled"),
+];
 /// Attributes that are put together from several files.
 const COMPOSED: [Attribute; 9] = [
     a::CPU_WEIGHT,
@@ -84,6 +91,12 @@ impl Group<'_> {
         put(facts, a::MEMORY_EFFECTIVE, reading(self.effective("memory.max")));
         put(facts, a::PIDS_EFFECTIVE, reading(self.effective("pids.max")));
         put(facts, a::CPU_EFFECTIVE, reading(self.effective_cpu()));
+        match self.met() {
+            // Most units never meet a limit, and most kernels count every way of meeting one.
+            Ok(met) if met.is_empty() => {}
+            Err(Refusal::Absent) => {}
+            met => put(facts, a::LIMITS_MET, reading(met.map(|lines| lines.join("\n")))),
+        }
         put(facts, a::CGROUP_CONTROLLERS, reading(self.of_parent("cgroup.subtree_control")));
         put(facts, a::CGROUP_FREEZE, reading(self.freeze()));
         let inode = self.pass.noted(self.own.stat("", true)).map(|stat| stat.inode.to_string());
@@ -108,6 +121,23 @@ impl Group<'_> {
         let asked = self.file("cgroup.freeze")?;
         let events = self.pass.read(self.own.as_ref(), "cgroup.events", SMALL)?;
         Ok(format!("{asked}\t{}", cgroup::keyed(&events, "frozen")?))
+    }
+
+    /// How often limits were met, where they were.
+    fn met(&self) -> Result<Vec<String>, Refusal> {
+        let mut lines = Vec::new();
+        for (file, key, name) in COUNTERS {
+            let text = match self.pass.read(self.own.as_ref(), file, SMALL) {
+                // The controller is off, or the kernel does not count.
+                Err(Refusal::Absent) => continue,
+                text => text?,
+            };
+            match cgroup::keyed(&text, key) {
+                Ok("0") | Err(_) => {}
+                Ok(count) => lines.push(format!("{name}\t{count}")),
+            }
+        }
+        Ok(lines)
     }
 
     /// Paths of the cgroup and its ancestors, itself first, without the root: it has no limits.

@@ -6,8 +6,11 @@ use super::members::{Member, Members};
 use crate::Pass;
 use crate::parse::net::interfaces;
 use crate::pass::{LARGE, SMALL};
-use crate::reading::{Facts, Values, clean, listed, put, reading};
+use crate::reading::{Facts, Values, clean, content, listed, put, put_both, reading};
 use crate::source::{Directory, Refusal};
+
+/// How often two views of the same thread are taken before their difference counts.
+const TRIES: usize = 3;
 
 /// By the names of `/proc/PID/ns`.
 const KINDS: [(Attribute, &str); 8] = [
@@ -23,7 +26,8 @@ const KINDS: [(Attribute, &str); 8] = [
 
 pub(super) fn read(pass: &Pass<'_>, members: &Members, facts: &mut Facts) {
     for (attribute, kind) in KINDS {
-        put(facts, attribute, every(pass, members, kind));
+        let (first, second) = every(pass, members, kind);
+        put_both(facts, attribute, first, second);
     }
     let Some(main) = members.main() else { return };
     if private(pass, main, "net") {
@@ -36,21 +40,44 @@ pub(super) fn read(pass: &Pass<'_>, members: &Members, facts: &mut Facts) {
     }
 }
 
-fn every(pass: &Pass<'_>, members: &Members, kind: &'static str) -> Reading {
+/// By the name of the link, and by the inode that it leads to.
+fn every(pass: &Pass<'_>, members: &Members, kind: &'static str) -> (Reading, Reading) {
     let first = match pass.first_namespace(kind) {
-        Err(Refusal::Absent) => return Reading::NotSupported(format!("this kernel has no {kind} namespaces")),
+        Err(Refusal::Absent) => {
+            let why = Reading::NotSupported(format!("this kernel has no {kind} namespaces"));
+            return (why, Reading::NotRead);
+        }
         first => first,
     };
-    let mut values = Values::default();
+    let shown = |own: u64| {
+        let word = if own == first.clone()? { "host" } else { "private" };
+        Ok(format!("{word} {own}"))
+    };
+    let (mut values, mut seconds) = (Values::default(), Values::default());
     for (tid, thread) in members.processes.iter().flat_map(|member| &member.threads) {
-        let own = pass.namespace(thread.as_ref(), kind);
-        let shown = own.and_then(|own| {
-            let word = if own == first.clone()? { "host" } else { "private" };
-            Ok(format!("{word} {own}"))
-        });
-        values.add(*tid, *tid == members.main, shown);
+        let (own, again) = both(pass, thread.as_ref(), kind);
+        values.add(*tid, *tid == members.main, own.and_then(&shown));
+        seconds.add(*tid, *tid == members.main, again.and_then(&shown));
     }
-    values.reading()
+    (values.reading(), seconds.reading())
+}
+
+type Inode = Result<u64, Refusal>;
+
+/// Both views of a thread's namespace, taken until they agree.
+fn both(pass: &Pass<'_>, thread: &dyn Directory, kind: &'static str) -> (Inode, Inode) {
+    let look =
+        || (pass.namespace(thread, kind), pass.noted(thread.target(&format!("ns/{kind}"))).map(|stat| stat.inode));
+    let mut views = look();
+    for _ in 1..TRIES {
+        match &views {
+            (Ok(own), Ok(again)) if own != again => views = look(),
+            _ => break,
+        }
+    }
+    // One that ended between the two views is left out of both.
+    let ended = |view: &Inode| matches!(view, Err(Refusal::Gone | Refusal::Absent));
+    if ended(&views.0) || ended(&views.1) { (Err(Refusal::Gone), Err(Refusal::Gone)) } else { views }
 }
 
 /// Whether the process is in another namespace than PID 1; an unreadable one shows in the fact of its kind.
@@ -69,6 +96,12 @@ fn maps(pass: &Pass<'_>, process: &dyn Directory) -> Result<String, Refusal> {
             let numbers: Vec<&str> = line.split_ascii_whitespace().collect();
             lines.push(format!("{kind}\t{}", numbers.join(" ")));
         }
+    }
+    match pass.read(process, "setgroups", SMALL) {
+        Ok(bytes) => lines.push(format!("setgroups\t{}", content(&bytes))),
+        // A kernel before 3.19.
+        Err(Refusal::Absent) => {}
+        Err(refusal) => return Err(refusal),
     }
     Ok(listed(lines))
 }

@@ -346,6 +346,40 @@ fn the_machine_is_stated_and_hides_nobody() {
 }
 
 #[test]
+fn programs_that_give_privileges_are_found_by_bits_and_attributes() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = match tempfile::Builder::new().prefix("avouch-").tempdir_in("/opt") {
+        Ok(directory) => directory,
+        Err(error) => return println!("skipped: nothing may be made in /opt: {error}"),
+    };
+    let make = |name: &str, mode: u32| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, name).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    make("plain", 0o755);
+    make("suid", 0o4755);
+    make("open", 0o646);
+    let able = make("able", 0o755);
+    // struct vfs_ns_cap_data of revision 2: CAP_NET_RAW (13), permitted and effective.
+    let mut capability = [0; 20];
+    capability[..4].copy_from_slice(&0x0200_0001_u32.to_le_bytes());
+    capability[4..8].copy_from_slice(&(1_u32 << 13).to_le_bytes());
+    let set = rustix::fs::setxattr(&able, c"security.capability", &capability, rustix::fs::XattrFlags::empty());
+    if let Err(error) = set {
+        return println!("skipped: no capability may be given to a file here: {error}");
+    }
+    let observation = kernel().host(&HostAsk::default());
+    let shown = host(&observation, a::PRIVILEGED_FILES).value().unwrap().to_owned();
+    let here = directory.path().to_str().unwrap();
+    let found: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix(here)).collect();
+    let expected =
+        ["/able\t0755 0 0 0100000200200000000000000000000000000000", "/open\t0646 0 0 -", "/suid\t4755 0 0 -"];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn strays_are_those_of_no_unit() {
     let (Some(known), Some(stray)) = (Unit::start("exec sleep 600"), Unit::start("exec sleep 600")) else { return };
     let ask = HostAsk { unit_groups: vec![(known.group.clone(), known.ask().name)], ..HostAsk::default() };

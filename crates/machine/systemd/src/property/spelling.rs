@@ -95,6 +95,21 @@ pub(super) fn is_set(values: Values<'_, '_>) -> Option<Spelled> {
     value(if string(one(values)?)?.is_empty() { "no" } else { "yes" })
 }
 
+/// Whether one of several names is set.
+pub(super) fn any_is_set(values: Values<'_, '_>) -> Option<Spelled> {
+    let names: Vec<&str> = values.iter().map(|value| string(value)).collect::<Option<_>>()?;
+    value(if names.iter().all(|name| name.is_empty()) { "no" } else { "yes" })
+}
+
+/// Two arrays of paths, of programs for what comes in and for what goes out.
+pub(super) fn filter_paths(values: Values<'_, '_>) -> Option<Spelled> {
+    let mut all = Vec::new();
+    for (word, paths) in ["ingress", "egress"].into_iter().zip(values) {
+        all.extend(strings(paths)?.into_iter().map(|path| format!("{word}\t{}", clean(path))));
+    }
+    value(all.join("\n"))
+}
+
 /// How many names an array has; the names are dropped.
 pub(super) fn how_many(values: Values<'_, '_>) -> Option<Spelled> {
     value(strings(one(values)?)?.len().to_string())

@@ -47,6 +47,7 @@ rows! { /// Of every unit that has a cgroup: what `set-property` and a reload ma
     DELEGATE: "Delegate" => s::yes_no;
     DEVICE_POLICY: "DevicePolicy", "DeviceAllow" => s::devices;
     IP_ADDRESS_FILTER: "IPAddressAllow", "IPAddressDeny" => s::addresses;
+    IP_FILTER_PATH: "IPIngressFilterPath", "IPEgressFilterPath" => s::filter_paths;
     SOCKET_BIND_FILTER: "SocketBindAllow", "SocketBindDeny" => s::binds;
     RESTRICT_NETWORK_INTERFACES: "RestrictNetworkInterfaces" => s::filter;
 }
@@ -143,4 +144,5 @@ rows! { /// Of sockets alone.
     BIND_IPV6_ONLY: "BindIPv6Only" => s::text;
     BIND_TO_DEVICE: "BindToDevice" => s::text;
     SOCKET_MODE: "Listen", "SocketMode" => s::socket_modes;
+    SOCKET_OWNER: "SocketUser", "SocketGroup" => s::any_is_set;
 }
