@@ -13,7 +13,7 @@ attributes! { FILES:
     SOCKET_OWNER = 1104 V11 "socket_owner", "SocketUser, SocketGroup" | "";
     /// Of a path: what tmpfiles.d says, `MODE UID GID`; absent where it says nothing | `MODE UID GID FLAGS SHA256`: flags among immutable append verity or `-`, SHA256 `-` for what is no file.
     PATH = 1110 V11 "path", "tmpfiles.d" | "statx, SHA-256";
-    /// Of the host: files in directories of programs that give privileges (setuid, setgid, capabilities) or that everybody may write, lines `PATH<tab>MODE UID GID CAPABILITY`, sorted; CAPABILITY is the attribute security.capability in hexadecimal, `-` for none; `none`.
+    /// Of the host: files in directories of programs that give privileges (setuid, setgid, capabilities) or that everybody may write, lines `PATH<tab>MODE UID GID CAPABILITY`, sorted; CAPABILITY is the attribute security.capability in hexadecimal, `-` for none; `none`. File systems of a server are left out.
     PRIVILEGED_FILES = 1151 V11 "privileged_files", "" | "statx, security.capability";
     /// Of the host: mounts of file systems labelled COS_*, lines `LABEL<tab>MOUNTPOINT<tab>OPTIONS`; `none`.
     LABELLED_MOUNTS = 1150 V11 "labelled_mounts", "" | "mountinfo, /dev/disk/by-label";
