@@ -37,12 +37,12 @@ pub(crate) enum Suite {
 /// Order and budgets of a whole run, in seconds on two cores.
 const ALL: [(Suite, u64); 8] = [
     (Suite::Lint, 210),
-    (Suite::Unit, 300),
+    (Suite::Unit, 240),
     (Suite::Attacks, 60),
     (Suite::Corpus, 60),
     (Suite::Mutations, 180),
     (Suite::Faults, 180),
-    (Suite::Lab, 420),
+    (Suite::Lab, 540),
     (Suite::Demo, 180),
 ];
 

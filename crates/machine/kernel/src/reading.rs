@@ -32,6 +32,21 @@ pub(crate) fn put_both(facts: &mut Facts, attribute: Attribute, kernel: Reading,
     facts.insert(attribute, Fact { orchestrator: Reading::NotRead, kernel, second });
 }
 
+/// How often two views of one fact are taken before their difference counts.
+pub(crate) const TRIES: usize = 3;
+
+/// Two views of one fact that may change between them, taken until they agree.
+pub(crate) fn agreed<T: PartialEq>(look: impl Fn() -> (T, T)) -> (T, T) {
+    let mut views = look();
+    for _ in 1..TRIES {
+        if views.0 == views.1 {
+            break;
+        }
+        views = look();
+    }
+    views
+}
+
 /// The reading of a result.
 pub(crate) fn reading(result: Result<String, Refusal>) -> Reading {
     match result {

@@ -8,11 +8,9 @@ use crate::Pass;
 use crate::parse::net::{Inet, Unix};
 use crate::parse::{diag, net};
 use crate::pass::LARGE;
-use crate::reading::clean;
+use crate::reading::{TRIES, clean};
 use crate::source::{DiagFamily, Refusal, Root};
 
-/// How often two views are taken before their difference counts: sockets come and go between them.
-const TRIES: usize = 3;
 /// Most sockets that are listed of one protocol in one network namespace.
 const MOST: usize = 16_384;
 /// `TCP_LISTEN`, and `TCP_CLOSE`: of UDP and raw sockets, without a peer.

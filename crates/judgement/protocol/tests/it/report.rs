@@ -56,7 +56,7 @@ fn a_report_of_150_units_has_these_lengths() {
     assert_eq!(lengths, LENGTHS, "the encoding changed");
 }
 
-const LENGTHS: [usize; 3] = [43_631, 100, 190];
+const LENGTHS: [usize; 3] = [43_635, 100, 190];
 
 #[test]
 fn a_thousand_units_are_no_trouble() {

@@ -4,11 +4,9 @@ use avouch_pairs::{Reading, attribute as a};
 
 use crate::Pass;
 use crate::pass::{LARGE, SMALL};
-use crate::reading::{Facts, clean, content, hex, listed, put, put_both, reading};
+use crate::reading::{Facts, agreed, clean, content, hex, listed, put, put_both, reading};
 use crate::source::{Directory, Refusal, Root};
 
-/// How often two views of the profiles are taken before their difference counts.
-const TRIES: usize = 3;
 /// Most profiles, and how deep they may be nested.
 const MOST: usize = 16_384;
 const DEEPEST: usize = 16;
@@ -29,16 +27,18 @@ pub(super) fn read(pass: &Pass<'_>, facts: &mut Facts) {
     put(facts, a::SELINUX_ENFORCE, pass.file(Root::Selinux, "enforce"));
     put(facts, a::SELINUX_POLICY, reading(selinux_policy(pass)));
     put(facts, a::APPARMOR_MODE, reading(apparmor_mode(pass)));
-    let (mut first, mut second) = (profiles(pass), from_directory(pass));
-    for _ in 1..TRIES {
-        if first == second {
-            break;
-        }
-        (first, second) = (profiles(pass), from_directory(pass));
-    }
+    let (first, second) = agreed(|| (profiles(pass), from_directory(pass)));
+    let profiled = first.as_ref().is_ok_and(|profiles| profiles != "none");
     put_both(facts, a::APPARMOR_PROFILES, reading(first), reading(second));
     put(facts, a::SELINUX_SETTINGS, reading(selinux_settings(pass)));
-    put(facts, a::APPARMOR_POLICY, reading(loaded(pass, DIGESTS).map(|lines| counted(&lines))));
+    let digests = loaded(pass, DIGESTS).and_then(|lines| match lines.as_slice() {
+        [] if profiled => {
+            let why = "this kernel keeps no digests of profiles (CONFIG_SECURITY_APPARMOR_HASH)";
+            Err(Refusal::NotSupported(why.to_owned()))
+        }
+        lines => Ok(counted(lines)),
+    });
+    put(facts, a::APPARMOR_POLICY, reading(digests));
     let why = "the kernel tells changes of enforcement to its audit log alone, which other programs may clear";
     put(facts, a::MAC_HISTORY, Reading::NotSupported(why.to_owned()));
 }

@@ -5,11 +5,9 @@ use avouch_pairs::{Attribute, Fact, Observation, attribute as a, subject};
 use super::alone;
 use crate::Pass;
 use crate::pass::{LARGE, SMALL};
-use crate::reading::{Facts, clean, hex, listed, put, put_both, reading};
+use crate::reading::{Facts, agreed, clean, hex, listed, put, put_both, reading};
 use crate::source::{Refusal, Root};
 
-/// How often two views of the modules are taken before their difference counts.
-const TRIES: usize = 3;
 /// Most names of a directory of sysfs.
 const MOST: usize = 65_536;
 
@@ -31,13 +29,7 @@ pub(super) fn read(pass: &Pass<'_>, facts: &mut Facts) {
     put(facts, a::CPU_VULNERABILITIES, reading(vulnerabilities(pass)));
     put(facts, a::KPROBES, reading(hooks(pass, Root::Debug, "kprobes/list", 2)));
     put(facts, a::FTRACE, reading(hooks(pass, Root::Tracing, "enabled_functions", 0)));
-    let (mut listed, mut live) = (by_list(pass), by_directory(pass));
-    for _ in 1..TRIES {
-        if listed == live {
-            break;
-        }
-        (listed, live) = (by_list(pass), by_directory(pass));
-    }
+    let (listed, live) = agreed(|| (by_list(pass), by_directory(pass)));
     // Without modules the directories are those of what is built in, and no second view.
     let live = if matches!(listed, Err(Refusal::NotSupported(_))) { listed.clone() } else { live };
     put_both(facts, a::MODULES, reading(listed), reading(live));

@@ -92,9 +92,8 @@ impl Group<'_> {
         put(facts, a::PIDS_EFFECTIVE, reading(self.effective("pids.max")));
         put(facts, a::CPU_EFFECTIVE, reading(self.effective_cpu()));
         match self.met() {
-            // Most units never meet a limit, and most kernels count every way of meeting one.
+            // Most units never meet a limit.
             Ok(met) if met.is_empty() => {}
-            Err(Refusal::Absent) => {}
             met => put(facts, a::LIMITS_MET, reading(met.map(|lines| lines.join("\n")))),
         }
         put(facts, a::CGROUP_CONTROLLERS, reading(self.of_parent("cgroup.subtree_control")));
@@ -133,6 +132,7 @@ impl Group<'_> {
                 text => text?,
             };
             match cgroup::keyed(&text, key) {
+                // An older kernel counts fewer ways of meeting one.
                 Ok("0") | Err(_) => {}
                 Ok(count) => lines.push(format!("{name}\t{count}")),
             }

@@ -6,11 +6,8 @@ use super::members::{Member, Members};
 use crate::Pass;
 use crate::parse::net::interfaces;
 use crate::pass::{LARGE, SMALL};
-use crate::reading::{Facts, Values, clean, content, listed, put, put_both, reading};
+use crate::reading::{Facts, Values, agreed, clean, content, listed, put, put_both, reading};
 use crate::source::{Directory, Refusal};
-
-/// How often two views of the same thread are taken before their difference counts.
-const TRIES: usize = 3;
 
 /// By the names of `/proc/PID/ns`.
 const KINDS: [(Attribute, &str); 8] = [
@@ -68,13 +65,7 @@ type Inode = Result<u64, Refusal>;
 fn both(pass: &Pass<'_>, thread: &dyn Directory, kind: &'static str) -> (Inode, Inode) {
     let look =
         || (pass.namespace(thread, kind), pass.noted(thread.target(&format!("ns/{kind}"))).map(|stat| stat.inode));
-    let mut views = look();
-    for _ in 1..TRIES {
-        match &views {
-            (Ok(own), Ok(again)) if own != again => views = look(),
-            _ => break,
-        }
-    }
+    let views = agreed(look);
     // One that ended between the two views is left out of both.
     let ended = |view: &Inode| matches!(view, Err(Refusal::Gone | Refusal::Absent));
     if ended(&views.0) || ended(&views.1) { (Err(Refusal::Gone), Err(Refusal::Gone)) } else { views }

@@ -7,11 +7,8 @@ use crate::Pass;
 use crate::parse::limits::limits;
 use crate::parse::stat::Stat;
 use crate::pass::SMALL;
-use crate::reading::{Facts, Values, clean, path, put, put_both};
+use crate::reading::{Facts, Values, agreed, clean, path, put, put_both};
 use crate::source::Refusal;
-
-/// How often two views of the same process are taken before their difference counts.
-const TRIES: usize = 3;
 
 /// By `RLIMIT_*` number.
 pub(super) const RLIMITS: [Attribute; 16] = [
@@ -125,17 +122,10 @@ fn row(limits: &Limits, number: usize) -> Result<String, Refusal> {
 
 /// `/proc/PID/limits` and prlimit(2) of a process, taken until they agree.
 fn both_limits(pass: &Pass<'_>, member: &Member) -> (Limits, Limits) {
-    let look = || {
+    let views = agreed(|| {
         let bytes = pass.read(member.directory.as_ref(), "limits", SMALL);
         (bytes.and_then(|bytes| Ok(limits(&bytes)?)), asked(pass, member.pid))
-    };
-    let mut views = look();
-    for _ in 1..TRIES {
-        match &views {
-            (Ok(shown), Ok(asked)) if shown != asked => views = look(),
-            _ => break,
-        }
-    }
+    });
     // One that ended between the two views is left out of both.
     let ended = |view: &Limits| matches!(view, Err(Refusal::Gone | Refusal::Absent));
     let there = || pass.read(member.directory.as_ref(), "stat", SMALL).is_ok();

@@ -6,11 +6,8 @@ use super::members::Members;
 use crate::Pass;
 use crate::parse::status::Status;
 use crate::pass::SMALL;
-use crate::reading::{Facts, Values, put, put_both};
+use crate::reading::{Facts, TRIES, Values, put, put_both};
 use crate::source::{Directory, Refusal};
-
-/// How often two views of the same thread are taken before their difference counts: it may change between them.
-const TRIES: usize = 3;
 
 type Take = fn(&Status) -> Result<String, Refusal>;
 
